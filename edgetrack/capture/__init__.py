@@ -1,0 +1,54 @@
+"""Where pictures come from: one contract, whatever the camera."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol
+
+from edgetrack.config import Capture
+from edgetrack.errors import CaptureError
+from edgetrack.registry import load
+from edgetrack.types import CaptureState, Frame
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Source(Protocol):
+    """A context manager; iterating yields frames.
+
+    A live source keeps the newest frame only, counts what it drops, reopens a lost camera by itself and for ever, and
+    yields None at least once a second when it has no new picture. A file drops nothing and ends.
+    Entering raises CaptureError where the operator must act (no such file, no such device, a library is missing);
+    a network camera that does not answer is no such case: it is retried.
+    """
+
+    @property
+    def state(self) -> CaptureState:
+        """How it is doing now; may be read from any thread."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def __iter__(self) -> Iterator[Frame | None]: ...
+
+
+PLACES = {
+    "file": ("edgetrack.capture.file:FileSource", "pip install av"),
+    "images": ("edgetrack.capture.images:ImagesSource", "pip install av"),
+    "rtsp": ("edgetrack.capture.rtsp:RtspSource", "pip install av"),
+    "v4l2": ("edgetrack.capture.v4l2:V4l2Source", "pip install av"),
+    "gstreamer": ("edgetrack.capture.gstreamer:GstreamerSource", "sudo apt install python3-opencv"),
+    "picamera": ("edgetrack.capture.picamera:PicameraSource", "sudo apt install python3-picamera2"),
+}
+
+
+def open_source(config: Capture) -> Source:
+    """The source that the configuration names; nothing is opened until it is entered."""
+    place, needs = PLACES[config.__struct_config__.tag]  # type: ignore[index]
+    source: Source = load(place, needs, CaptureError)(config)
+    return source

@@ -1,0 +1,310 @@
+"""Every setting once: its name, default, unit, range and meaning. `edgetrack.configfile` reads them from YAML.
+
+Positions in the picture are fractions (0, 0 top left, 1, 1 bottom right) of the picture as it leaves capture, so that
+a configuration outlives a change of resolution. Paths are relative to the configuration file.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta, Struct, field
+
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+Point = tuple[Fraction, Fraction]
+Polygon = Annotated[list[Point], Meta(min_length=3, description="corners [x, y] in order, fractions of the picture")]
+Name = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,62}$", description="part of MQTT topics: a-z, 0-9, _ and -")]
+Seconds = Annotated[float, Meta(ge=0, le=86400)]
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Common to all settings: immutable, by name only, unknown keys are errors."""
+
+
+# --- capture ---------------------------------------------------------------------------------------------------------
+
+
+class CaptureOptions(Settings, frozen=True, kw_only=True):
+    """Settings that every source has."""
+
+    rotate: Annotated[Literal[0, 90, 180, 270], Meta(description="degrees clockwise, for a camera mounted askew")] = 0
+    mirror: Annotated[bool, Meta(description="left becomes right, after rotation")] = False
+    masks: Annotated[
+        list[Polygon], Meta(description="privacy: polygons blacked out before anything else sees the picture")
+    ] = field(default_factory=list)
+
+
+class LiveOptions(CaptureOptions, frozen=True, kw_only=True):
+    """Settings of sources that deliver at their own pace and can fail and come back."""
+
+    stall_s: Annotated[
+        float, Meta(gt=0, le=600, description="s without a picture until the source counts as down and is reopened")
+    ] = 5.0
+    retry_min_s: Annotated[float, Meta(ge=0.1, le=60, description="s, first pause before reopening")] = 0.5
+    retry_max_s: Annotated[float, Meta(ge=0.1, le=3600, description="s, longest pause before reopening")] = 30.0
+
+
+class FileCapture(CaptureOptions, frozen=True, kw_only=True, tag_field="kind", tag="file"):
+    """A video file, every frame of it, with the file's own times."""
+
+    path: Annotated[str, Meta(min_length=1, description="video file")]
+    loop: Annotated[bool, Meta(description="start again at the end; time goes on")] = False
+    pace: Annotated[
+        Literal["realtime", "fast"],
+        Meta(description="realtime: as a camera would deliver it; fast: as fast as it goes"),
+    ] = "fast"
+
+
+class ImagesCapture(CaptureOptions, frozen=True, kw_only=True, tag_field="kind", tag="images"):
+    """A folder of pictures in order of name; a MOTChallenge sequence (seqinfo.ini, img1/) gives its own frame rate."""
+
+    path: Annotated[str, Meta(min_length=1, description="folder of JPEG or PNG files, or of a MOTChallenge sequence")]
+    fps: Annotated[float | None, Meta(description="frames/s; null: from seqinfo.ini, else 25")] = None
+    loop: Annotated[bool, Meta(description="start again at the end; time goes on")] = False
+    pace: Annotated[Literal["realtime", "fast"], Meta(description="as for file")] = "fast"
+
+
+class RtspCapture(LiveOptions, frozen=True, kw_only=True, tag_field="kind", tag="rtsp"):
+    """A network camera: rtsp://, rtsps://, http:// or https://."""
+
+    url: Annotated[str, Meta(min_length=1, description="address; keep the password out of it: username, password_file")]
+    username: Annotated[str, Meta(description="for the camera's login")] = ""
+    password_file: Annotated[str, Meta(description="file that holds the password alone")] = ""
+    password_env: Annotated[str, Meta(description="environment variable that holds the password")] = ""
+    transport: Annotated[Literal["tcp", "udp"], Meta(description="RTSP media transport")] = "tcp"
+    open_timeout_s: Annotated[float, Meta(gt=0, le=120, description="s to wait for a connection")] = 10.0
+
+
+class V4l2Capture(LiveOptions, frozen=True, kw_only=True, tag_field="kind", tag="v4l2"):
+    """A USB camera."""
+
+    device: Annotated[str, Meta(min_length=1, description="/dev/video0, a /dev/v4l/by-id/ path, or the camera's name")]
+    width: Annotated[int, Meta(ge=16, le=8192, description="px to ask for")] = 1280
+    height: Annotated[int, Meta(ge=16, le=8192, description="px to ask for")] = 720
+    fps: Annotated[float, Meta(gt=0, le=240, description="frames/s to ask for")] = 30.0
+    format: Annotated[Literal["auto", "mjpeg", "yuyv422", "h264"], Meta(description="pixel format to ask for")] = "auto"
+
+
+class GstreamerCapture(LiveOptions, frozen=True, kw_only=True, tag_field="kind", tag="gstreamer"):
+    """A GStreamer pipeline that ends in an appsink with BGR; the way to a CSI camera on a Jetson (system OpenCV)."""
+
+    pipeline: Annotated[str, Meta(min_length=1, description="gst-launch syntax, last element appsink")]
+
+
+class PicameraCapture(LiveOptions, frozen=True, kw_only=True, tag_field="kind", tag="picamera"):
+    """A camera module on a Raspberry Pi, through picamera2."""
+
+    camera: Annotated[int, Meta(ge=0, le=3, description="number, as rpicam-hello --list-cameras shows it")] = 0
+    width: Annotated[int, Meta(ge=64, le=8192, multiple_of=2, description="px, even")] = 1280
+    height: Annotated[int, Meta(ge=64, le=8192, multiple_of=2, description="px, even")] = 720
+    fps: Annotated[float, Meta(gt=0, le=240, description="frames/s")] = 30.0
+    buffers: Annotated[int, Meta(ge=2, le=16, description="frame buffers; each holds one picture of CMA memory")] = 4
+
+
+Capture = FileCapture | ImagesCapture | RtspCapture | V4l2Capture | GstreamerCapture | PicameraCapture
+
+
+# --- detect ----------------------------------------------------------------------------------------------------------
+
+
+class InputFormat(Settings, frozen=True, kw_only=True):
+    """How a model wants its picture; each null is taken from the head's usual form."""
+
+    colour: Annotated[Literal["bgr", "rgb"] | None, Meta(description="order of channels")] = None
+    scale: Annotated[float | None, Meta(description="factor on 0..255 before mean and std; 0.00392157 gives 0..1")] = (
+        None
+    )
+    mean: Annotated[tuple[float, float, float] | None, Meta(description="subtracted after scale, per channel")] = None
+    std: Annotated[tuple[float, float, float] | None, Meta(description="divisor after mean, per channel")] = None
+    fit: Annotated[
+        Literal["centre", "top_left", "stretch"] | None,
+        Meta(description="letterbox centred or to the top left, or stretched without keeping the shape"),
+    ] = None
+
+
+class DetectConfig(Settings, frozen=True, kw_only=True):
+    """The object detector: any YOLO-like ONNX model, float or int8."""
+
+    model: Annotated[str, Meta(min_length=1, description="ONNX file")]
+    head: Annotated[
+        Literal["auto", "yolox", "yolov5", "yolov8", "end2end", "picodet"],
+        Meta(description="form of the outputs; auto: recognised from their shapes"),
+    ] = "auto"
+    size: Annotated[
+        tuple[int, int] | None,
+        Meta(description="[width, height] px of the model's input, where the file leaves it open"),
+    ] = None
+    input: InputFormat = InputFormat()
+    labels: Annotated[str, Meta(description="file with one class name a line; empty: from the model, else COCO")] = ""
+    classes: Annotated[list[str], Meta(description="names to report; empty: all of them")] = field(default_factory=list)
+    min_score: Annotated[float, Meta(ge=0, le=1, description="detections below are dropped")] = 0.4
+    min_scores: Annotated[dict[str, Fraction], Meta(description="min_score for single classes, {car: 0.5}")] = field(
+        default_factory=dict
+    )
+    nms_iou: Annotated[
+        float, Meta(ge=0, le=1, description="overlap above which the weaker of one class is dropped")
+    ] = 0.5
+    max_detections: Annotated[int, Meta(ge=1, le=1000, description="per picture, best first")] = 300
+    every: Annotated[int, Meta(ge=1, le=100, description="detect on every Nth frame; the filter predicts between")] = 1
+
+
+# --- embed -----------------------------------------------------------------------------------------------------------
+
+
+class ReidEmbed(Settings, frozen=True, kw_only=True, tag_field="kind", tag="reid"):
+    """Appearance by a re-identification network."""
+
+    model: Annotated[str, Meta(min_length=1, description="ONNX file")]
+    input: InputFormat = InputFormat()
+
+
+class HistogramEmbed(Settings, frozen=True, kw_only=True, tag_field="kind", tag="histogram"):
+    """Appearance by colour histograms of horizontal stripes: no model, weaker than one."""
+
+    stripes: Annotated[int, Meta(ge=1, le=16, description="horizontal parts of the box")] = 6
+    bins: Annotated[int, Meta(ge=2, le=16, description="per colour channel")] = 8
+
+
+class NoEmbed(Settings, frozen=True, kw_only=True, tag_field="kind", tag="none"):
+    """Motion alone."""
+
+
+Embed = ReidEmbed | HistogramEmbed | NoEmbed
+
+
+# --- track -----------------------------------------------------------------------------------------------------------
+
+
+class TrackConfig(Settings, frozen=True, kw_only=True):
+    """DeepSORT (Wojke et al. 2017)."""
+
+    exact: Annotated[
+        bool, Meta(description="reproduce the reference implementation box for box: max_age in frames, dt = 1 frame")
+    ] = False
+    max_age: Annotated[int, Meta(ge=1, le=100000, description="frames without a match until deletion, if exact")] = 30
+    max_age_s: Annotated[Seconds, Meta(description="s without a match until deletion, unless exact")] = 2.0
+    n_init: Annotated[int, Meta(ge=1, le=100, description="matches in a row until a track is confirmed")] = 3
+    max_cosine_distance: Annotated[float, Meta(ge=0, le=2, description="appearance gate")] = 0.2
+    max_iou_distance: Annotated[float, Meta(ge=0, le=1, description="1 - IoU gate of the last stage")] = 0.7
+    gallery: Annotated[int, Meta(ge=1, le=1000, description="embeddings kept per track")] = 100
+    motion_weight: Annotated[
+        float, Meta(ge=0, le=1, description="lambda: weight of the Mahalanobis distance against the cosine distance")
+    ] = 0.0
+    class_aware: Annotated[bool, Meta(description="a track matches detections of its own class only")] = True
+
+
+# --- scene -----------------------------------------------------------------------------------------------------------
+
+
+class ZoneConfig(Settings, frozen=True, kw_only=True):
+    """An area on the ground; a track is inside when its foot point (bottom centre of the box) is."""
+
+    name: Name
+    polygon: Polygon
+    classes: Annotated[list[str], Meta(description="names that count; empty: all reported ones")] = field(
+        default_factory=list
+    )
+    min_s: Annotated[
+        Seconds, Meta(description="s inside before an entry counts, and outside before a leaving does")
+    ] = 0.5
+    dwell_s: Annotated[
+        list[Seconds], Meta(description="s inside after which a dwell event is sent, each once a visit")
+    ] = field(default_factory=list)
+
+
+class LineConfig(Settings, frozen=True, kw_only=True):
+    """A line on the ground; `in` is from the left of start->end to its right as seen in the picture."""
+
+    name: Name
+    start: Point
+    end: Point
+    classes: Annotated[list[str], Meta(description="names that count; empty: all reported ones")] = field(
+        default_factory=list
+    )
+    hysteresis: Annotated[
+        Fraction, Meta(description="distance from the line that proves a side, as a fraction of the picture's height")
+    ] = 0.01
+    min_s: Annotated[Seconds, Meta(description="s on the new side before a crossing counts")] = 0.0
+
+
+class EventsConfig(Settings, frozen=True, kw_only=True):
+    """What is told of tracks."""
+
+    update_every_s: Annotated[Seconds, Meta(description="s between updates of one track; 0: every frame")] = 1.0
+
+
+# --- runtime, health -------------------------------------------------------------------------------------------------
+
+
+class RuntimeConfig(Settings, frozen=True, kw_only=True):
+    """How ONNX Runtime runs the models."""
+
+    providers: Annotated[
+        list[str], Meta(min_length=1, description="in order of preference: tensorrt, cuda, openvino, xnnpack, cpu")
+    ] = field(default_factory=lambda: ["cpu"])
+    threads: Annotated[int, Meta(ge=0, le=64, description="for one inference; 0: cores - 1, at least 1")] = 0
+    allow_spinning: Annotated[
+        bool, Meta(description="waiting threads burn their core: a little faster, much hotter")
+    ] = False
+
+
+class HealthConfig(Settings, frozen=True, kw_only=True):
+    """The daemon's reports on itself."""
+
+    every_s: Annotated[float, Meta(ge=1, le=3600, description="s between health reports")] = 30.0
+
+
+# --- publish ---------------------------------------------------------------------------------------------------------
+
+
+class MqttPublish(Settings, frozen=True, kw_only=True, tag_field="kind", tag="mqtt"):
+    """An MQTT broker: mqtt://host:1883, or mqtts://host:8883 with TLS and verification."""
+
+    url: Annotated[str, Meta(pattern="^mqtts?://", description="mqtt://host[:1883] or mqtts://host[:8883]")]
+    version: Annotated[Literal["5", "3.1.1"], Meta(description="5 reports denied topics, 3.1.1 cannot")] = "5"
+    prefix: Annotated[str, Meta(pattern="^[^+#]+$", description="first levels of every topic")] = "edgetrack/v1"
+    client_id: Annotated[str, Meta(description="empty: edgetrack-<device>-<camera>")] = ""
+    username: str = ""
+    password_file: Annotated[str, Meta(description="file that holds the password alone")] = ""
+    password_env: Annotated[str, Meta(description="environment variable that holds the password")] = ""
+    ca_file: Annotated[str, Meta(description="PEM of the authority; empty: the system's own")] = ""
+    cert_file: Annotated[str, Meta(description="PEM of the client's certificate, for mutual TLS")] = ""
+    key_file: Annotated[str, Meta(description="PEM of its key")] = ""
+    keepalive_s: Annotated[int, Meta(ge=5, le=3600, description="s until the broker misses the device")] = 30
+    max_inflight: Annotated[int, Meta(ge=1, le=1000, description="messages under way to the broker at once")] = 20
+    max_queued: Annotated[
+        int, Meta(ge=100, le=1000000, description="messages kept while the broker is away; beyond, updates go first")
+    ] = 10000
+
+
+class JsonlPublish(Settings, frozen=True, kw_only=True, tag_field="kind", tag="jsonl"):
+    """One JSON object a line, to a file or, with "-", to standard output."""
+
+    path: Annotated[str, Meta(min_length=1, description='file, appended to; "-": standard output')]
+
+
+Publish = MqttPublish | JsonlPublish
+
+
+# --- the whole -------------------------------------------------------------------------------------------------------
+
+
+class Config(Settings, frozen=True, kw_only=True):
+    """One daemon: one camera, in the order in which the data walks."""
+
+    EXAMPLE: ClassVar[str] = "configs/edgetrack.yaml"
+
+    device: Annotated[Name, Meta(description="this machine, in every topic")] = "edgetrack"
+    camera: Annotated[Name, Meta(description="this camera, in every topic")] = "camera"
+    capture: Capture
+    detect: DetectConfig
+    embed: Embed = NoEmbed()
+    track: TrackConfig = TrackConfig()
+    zones: list[ZoneConfig] = field(default_factory=list)
+    lines: list[LineConfig] = field(default_factory=list)
+    events: EventsConfig = EventsConfig()
+    runtime: RuntimeConfig = RuntimeConfig()
+    health: HealthConfig = HealthConfig()
+    publish: Annotated[list[Publish], Meta(description="where events go; each gets all of them")] = field(
+        default_factory=list
+    )

@@ -1,0 +1,1 @@
+"""What tracks mean: zones entered and left, lines crossed, counts."""

@@ -1,0 +1,228 @@
+"""What flows through edgetrack: pictures in, structs of arrays in the middle, records of what happened out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+Image = NDArray[np.uint8]  # (H, W, 3) BGR
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture and when it was taken; nobody writes to `image` after capture."""
+
+    image: Image
+    index: int  # counts pictures taken; a gap means that frames were dropped
+    time: float  # s, the source's clock, never goes back: drives the filter
+    utc: float  # s since 1970: for people and events only (a Pi may start without the right date)
+    captured: float  # s, time.monotonic() when the picture was taken or, where that is unknown, arrived
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.image.shape[1], self.image.shape[0]
+
+
+def _check(name: str, array: NDArray[Any], shape: tuple[int | None, ...]) -> None:
+    if len(array.shape) != len(shape) or any(
+        want not in (None, got) for want, got in zip(shape, array.shape, strict=True)
+    ):
+        wanted = ", ".join("*" if n is None else str(n) for n in shape)
+        raise ValueError(f"{name}: shape is {array.shape}, expected ({wanted})")
+
+
+class _Rows:
+    """Common to the structs of arrays: row i of every array is the same object."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return len(self.xyxy)  # type: ignore[attr-defined]
+
+    def __getitem__(self, rows: NDArray[Any] | slice) -> Self:
+        """The rows that a mask, an array of indices or a slice selects."""
+        chosen = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+        return replace(self, **{k: v if v is None else v[rows] for k, v in chosen.items()})  # type: ignore[type-var]
+
+
+@dataclass(frozen=True, slots=True)
+class Detections(_Rows):
+    """What a detector saw in one picture."""
+
+    xyxy: NDArray[np.float32]  # (N, 4) pixels of Frame.image
+    score: NDArray[np.float32]  # (N,) 0..1
+    class_id: NDArray[np.int32]  # (N,)
+    embedding: NDArray[np.float32] | None = None  # (N, D) unit rows; None: no embedder
+
+    def __post_init__(self) -> None:
+        n = len(self.xyxy)
+        _check("xyxy", self.xyxy, (n, 4))
+        _check("score", self.score, (n,))
+        _check("class_id", self.class_id, (n,))
+        if self.embedding is not None:
+            _check("embedding", self.embedding, (n, None))
+
+    @classmethod
+    def empty(cls) -> Detections:
+        """The detector looked and saw nothing."""
+        return cls(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int32))
+
+
+@dataclass(frozen=True, slots=True)
+class Tracks(_Rows):
+    """A snapshot of the tracker's live tracks; the tracker keeps its own state."""
+
+    track_id: NDArray[np.int64]  # (T,) 1, 2, 3 ...; never used twice
+    xyxy: NDArray[np.float64]  # (T, 4) filtered boxes, pixels
+    class_id: NDArray[np.int32]  # (T,)
+    score: NDArray[np.float32]  # (T,) of the last match
+    confirmed: NDArray[np.bool_]  # (T,)
+    missed: NDArray[np.int64]  # (T,) looks since the last match: decides when a track dies
+    seen: NDArray[np.bool_]  # (T,) a detection backs it on this very frame
+
+    def __post_init__(self) -> None:
+        n = len(self.track_id)
+        _check("xyxy", self.xyxy, (n, 4))
+        for name in ("track_id", "class_id", "score", "confirmed", "missed", "seen"):
+            _check(name, getattr(self, name), (n,))
+
+    @classmethod
+    def empty(cls) -> Tracks:
+        return cls(
+            np.empty(0, np.int64),
+            np.empty((0, 4), np.float64),
+            np.empty(0, np.int32),
+            np.empty(0, np.float32),
+            np.empty(0, np.bool_),
+            np.empty(0, np.int64),
+            np.empty(0, np.bool_),
+        )
+
+
+TrackPhase = Literal["start", "update", "end"]
+EventKind = Literal["line_crossed", "zone_entered", "zone_left", "dwell"]
+Direction = Literal["in", "out"]
+EndReason = Literal["lost", "shutdown"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrackEvent:
+    """Something that one track did, at the moment it did it.
+
+    A crossing or an entry is known only when it has held for a while: `time`, `utc` and `frame` say when it happened,
+    `captured` belongs to the frame that proved it, so that latency can be told.
+    """
+
+    kind: TrackPhase | EventKind
+    track_id: int
+    class_id: int
+    score: float
+    xyxy: tuple[float, float, float, float]  # pixels, where the track is now
+    size: tuple[int, int]  # of the picture, px
+    frame: int  # Frame.index
+    time: float  # s, source clock
+    utc: float  # s since 1970
+    captured: float  # s, monotonic
+    age_s: float  # since the track was confirmed
+    seen: bool = True  # a detection backs the box; False: it is predicted
+    zones: tuple[str, ...] = ()  # the zones it is in
+    name: str = ""  # of the line or zone, for the kinds that have one
+    direction: Direction | None = None  # line_crossed
+    duration_s: float | None = None  # zone_left, dwell: how long inside
+    reason: EndReason | None = None  # end
+
+
+@dataclass(frozen=True, slots=True)
+class LineCount:
+    """Cumulative crossings of one line since `since_utc`, by class and direction."""
+
+    line: str
+    counts: Mapping[int, tuple[int, int]]  # class_id -> (in, out)
+    since_utc: float
+    utc: float
+    captured: float
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneOccupancy:
+    """Who is in one zone now, and the most there have been at once since `since_utc`."""
+
+    zone: str
+    now: Mapping[int, int]  # class_id -> tracks inside
+    peak: Mapping[int, int]
+    since_utc: float
+    utc: float
+    captured: float
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureState:
+    """How a source is doing; counters only grow."""
+
+    state: Literal["opening", "ok", "degraded"]
+    reason: str = ""  # what is wrong, for people; empty when ok
+    frames: int = 0  # handed out
+    dropped: int = 0  # taken, but older than the newest when the loop came for it
+    outages: int = 0
+    blind_s: float = 0.0  # time without pictures that a working camera would have given, the present outage included
+
+
+@dataclass(frozen=True, slots=True)
+class PublishState:
+    """How one publisher is doing; counters only grow."""
+
+    name: str  # "mqtt" or "jsonl"
+    state: Literal["connecting", "ok", "degraded"]
+    reason: str = ""
+    sent: int = 0  # acknowledged with a good reason code
+    queued: int = 0
+    dropped: int = 0
+    refused: int = 0  # acknowledged with an error reason
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The daemon's own state, told every `health.every_s` and on every change of state."""
+
+    state: Literal["starting", "ok", "degraded", "stopping"]
+    reason: str
+    utc: float
+    captured: float  # s, monotonic
+    uptime_s: float
+    fps: float  # frames through the whole loop per second since the last report
+    tracks: int
+    latency_ms: Mapping[str, float]  # p50, p95, max: capture to hand-over to the publishers, since the last report
+    stage_ms: Mapping[str, float]  # mean per frame: capture, detect, embed, track, scene, publish
+    capture: CaptureState
+    publish: tuple[PublishState, ...]
+    memory_mb: float
+    temperature_c: float | None  # hottest thermal zone; None where the system has none
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What this daemon is; told once per start and after a reload."""
+
+    version: str
+    utc: float
+    captured: float
+    config_hash: str
+    model: str
+    head: str
+    providers: tuple[str, ...]
+    embedder: str
+    classes: tuple[str, ...]  # those that are reported
+    lines: Mapping[str, Any]  # name -> {"start": [x, y], "end": [x, y]}, fractions
+    zones: Mapping[str, Any]  # name -> {"polygon": [[x, y], ...]}
+    capture: str  # kind of source
+
+
+Event = TrackEvent | LineCount | ZoneOccupancy | Health | Info
