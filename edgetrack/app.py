@@ -1,0 +1,170 @@
+"""The daemon: its parts, and the loop that joins them."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from edgetrack import __version__
+from edgetrack.capture import Source, open_source
+from edgetrack.config import Config
+from edgetrack.configfile import check_classes, config_hash
+from edgetrack.detect import Detector, Embedder, open_detector, open_embedder
+from edgetrack.errors import EdgetrackError
+from edgetrack.health import Monitor
+from edgetrack.notify import Systemd
+from edgetrack.publish import Publisher, open_publisher
+from edgetrack.scene import Scene
+from edgetrack.track.tracker import Tracker
+from edgetrack.types import Info, Tracks
+
+log = logging.getLogger(__name__)
+
+RELOADABLE = ("zones", "lines", "events", "health")  # what changes without losing a track or a connection
+
+
+@dataclass
+class Parts:
+    """One of each, in the order in which the data walks."""
+
+    config: Config
+    source: Source
+    detector: Detector
+    embedder: Embedder
+    tracker: Tracker
+    scene: Scene
+    publisher: Publisher
+
+
+@dataclass
+class Wishes:
+    """What signals ask of the loop; it looks at them once a frame, and at least once a second."""
+
+    stop: threading.Event = field(default_factory=threading.Event)
+    reload: threading.Event = field(default_factory=threading.Event)
+
+
+def build(config: Config) -> Parts:
+    """Load the models and join the parts; nothing is opened yet.
+
+    Raises:
+        ModelError: a model cannot be loaded or does not fit its task.
+        ConfigError: a class name that the detector does not know.
+    """
+    detector = open_detector(config.detect, config.runtime)
+    check_classes(config, detector.names)
+    return Parts(
+        config=config,
+        source=open_source(config.capture),
+        detector=detector,
+        embedder=open_embedder(config.embed, config.runtime),
+        tracker=Tracker(config.track),
+        scene=Scene(config, detector.names),
+        publisher=open_publisher(config, detector.names),
+    )
+
+
+def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Config]) -> None:
+    """Track until the source ends or somebody wishes to stop.
+
+    Args:
+        parts: what `build` made.
+        wishes: set by signals.
+        systemd: told of every state; the watchdog is fed from here, the data path.
+        load: reads the configuration again, for a reload.
+
+    Raises:
+        CaptureError: the source cannot be opened, or cannot go on.
+    """
+    monitor = Monitor(parts.config.health.every_s)
+    look = itertools.cycle([True] + [False] * (parts.config.detect.every - 1))  # counts frames seen, not frames taken
+    tracks = Tracks.empty()
+    with parts.publisher as publisher, parts.source as source:
+        publisher.publish([describe(parts), *parts.scene.snapshot(time.time(), time.monotonic())])
+        systemd.ready()
+        for frame in source:
+            systemd.alive()
+            monitor.lap("capture")
+            if wishes.stop.is_set():
+                break
+            if wishes.reload.is_set():
+                wishes.reload.clear()
+                reload(parts, load, systemd, monitor)
+            if frame is not None:
+                detections = None  # did not look; empty: looked and saw nothing
+                if next(look):
+                    detections = parts.detector.detect(frame.image)
+                    monitor.lap("detect")
+                    detections = parts.embedder.embed(frame.image, detections)
+                    monitor.lap("embed")
+                tracks = parts.tracker.step(frame.time, detections)
+                monitor.lap("track")
+                events = parts.scene.observe(frame, tracks)
+                monitor.lap("scene")
+                publisher.publish(events)
+                monitor.lap("publish")
+                monitor.done(frame)
+            tell(parts, monitor, systemd, tracks)
+        systemd.stopping()
+        publisher.publish(parts.scene.end("shutdown", time.time(), time.monotonic()))
+        tell(parts, monitor, systemd, tracks, stopping=True)
+
+
+def tell(parts: Parts, monitor: Monitor, systemd: Systemd, tracks: Tracks, stopping: bool = False) -> None:
+    """Publish a health report if one is due."""
+    confirmed = int(tracks.confirmed.sum())
+    health = monitor.report(parts.source.state, parts.publisher.states, confirmed, stopping)
+    if health is None:
+        return
+    parts.publisher.publish([health])
+    systemd.status(
+        f"{health.state}{': ' if health.reason else ''}{health.reason}; {health.fps:.1f} frames/s, {confirmed} tracks"
+    )
+
+
+def reload(parts: Parts, load: Callable[[], Config], systemd: Systemd, monitor: Monitor) -> None:
+    """Take over what can change in a running daemon, all of it or nothing; say what needs a restart."""
+    systemd.reloading()
+    try:
+        new = load()
+        check_classes(new, parts.detector.names)
+    except EdgetrackError as error:
+        log.error("reload: nothing was changed: %s", error)
+        systemd.ready()
+        return
+    settings = [name for name in Config.__struct_fields__ if getattr(new, name) != getattr(parts.config, name)]
+    restart = [name for name in settings if name not in RELOADABLE]
+    changed = {name: getattr(new, name) for name in settings if name in RELOADABLE}
+    parts.config = msgspec.structs.replace(parts.config, **changed)
+    parts.scene.reconfigure(parts.config)
+    monitor.every_s = parts.config.health.every_s
+    parts.publisher.publish([describe(parts), *parts.scene.snapshot(time.time(), time.monotonic())])
+    log.info("reload: changed %s", ", ".join(changed) or "nothing")
+    if restart:
+        log.warning("reload: %s changed in the file, but needs a restart to take effect", ", ".join(restart))
+    systemd.ready()
+
+
+def describe(parts: Parts) -> Info:
+    """What this daemon is, for those who subscribe."""
+    config, detector = parts.config, parts.detector
+    return Info(
+        version=__version__,
+        utc=time.time(),
+        captured=time.monotonic(),
+        config_hash=config_hash(config),
+        model=config.detect.model.rsplit("/", 1)[-1],
+        head=detector.head,
+        providers=tuple(detector.providers),
+        embedder=config.embed.__struct_config__.tag,
+        classes=tuple(name for name in detector.names if not config.detect.classes or name in config.detect.classes),
+        lines={line.name: {"start": line.start, "end": line.end} for line in config.lines},
+        zones={zone.name: {"polygon": zone.polygon} for zone in config.zones},
+        capture=config.capture.__struct_config__.tag,
+    )

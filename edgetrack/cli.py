@@ -1,0 +1,155 @@
+"""The commands; an error that its reader can mend becomes one message and an exit code.
+
+Exit codes: 0 good, 1 a fault of edgetrack's own, 2 configuration, 3 camera, 4 model, 5 publishing.
+Libraries are imported by the verb that needs them, so that `edgetrack check` starts quickly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from edgetrack import __version__
+from edgetrack.errors import EdgetrackError
+
+if TYPE_CHECKING:
+    from edgetrack.app import Wishes
+
+log = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = parser().parse_args(argv)
+    log_to_stderr(arguments.log_level)
+    try:
+        code: int = arguments.verb(arguments)
+        sys.stdout.flush()
+        return code
+    except EdgetrackError as error:
+        for line in str(error).splitlines():
+            log.error("%s", line)
+        return error.exit_code
+    except BrokenPipeError:  # the reader of our output has left: `edgetrack ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="edgetrack",
+        description="Multi-object tracking for edge devices: camera in, track events and counts over MQTT out.",
+        epilog="Exit codes: 0 good, 2 configuration, 3 camera, 4 model, 5 publishing.",
+    )
+    top.add_argument("--version", action="version", version=f"edgetrack {__version__}")
+    top.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"], help="default: info")
+    verbs = top.add_subparsers(required=True, metavar="COMMAND")
+
+    verb = verbs.add_parser("run", help="run the daemon")
+    verb.add_argument("config", type=Path, metavar="CONFIG", help="YAML file; configs/edgetrack.yaml lists every key")
+    verb.set_defaults(verb=run)
+
+    verb = verbs.add_parser("check", help="validate a configuration without running it")
+    verb.add_argument("config", type=Path, metavar="CONFIG")
+    verb.add_argument("--probe", action="store_true", help="also open the camera, the models and the broker")
+    verb.set_defaults(verb=check)
+
+    verb = verbs.add_parser("schema", help="print JSON Schema, for editors and subscribers")
+    verb.add_argument("what", choices=["config", "events"])
+    verb.set_defaults(verb=schema)
+    return top
+
+
+# --- verbs -----------------------------------------------------------------------------------------------------------
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from edgetrack import app
+    from edgetrack.configfile import load
+    from edgetrack.notify import Systemd
+
+    config = load(arguments.config)
+    with wishes_from_signals() as wishes:
+        app.run(app.build(config), wishes, Systemd(), lambda: load(arguments.config))
+    return 0
+
+
+def check(arguments: argparse.Namespace) -> int:
+    from edgetrack.configfile import load
+
+    config = load(arguments.config)
+    if arguments.probe:
+        from edgetrack.probe import probe
+
+        for line in probe(config):
+            print(line)
+    print(f"{arguments.config}: good")
+    return 0
+
+
+def schema(arguments: argparse.Namespace) -> int:
+    if arguments.what == "config":
+        from edgetrack.configfile import schema as document
+    else:
+        from edgetrack.publish.payload import schema as document
+    print(json.dumps(document(), indent=2))
+    return 0
+
+
+# --- signals and logs ------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def wishes_from_signals() -> Iterator[Wishes]:
+    """SIGTERM and SIGINT wish for a stop, SIGHUP for a reload; a second SIGINT interrupts at once."""
+    from edgetrack.app import Wishes
+
+    wishes = Wishes()
+
+    def stop(number: int, _: object) -> None:
+        if wishes.stop.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        wishes.stop.set()
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGHUP, lambda *_: wishes.reload.set())
+    try:
+        yield wishes
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class JournalFormatter(logging.Formatter):
+    """`<3>message`: journald reads the priority from the prefix (sd-daemon(3)) and stamps the time itself."""
+
+    PRIORITY: ClassVar = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
+
+    def format(self, record: logging.LogRecord) -> str:
+        prefix = f"<{self.PRIORITY.get(record.levelname, 6)}>"
+        return "\n".join(prefix + line for line in super().format(record).splitlines())
+
+
+def log_to_stderr(level: str) -> None:
+    """Plain lines for people, prefixed ones where systemd has connected stderr to the journal."""
+    handler = logging.StreamHandler()
+    if "JOURNAL_STREAM" in os.environ:
+        handler.setFormatter(JournalFormatter("%(name)s: %(message)s"))
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

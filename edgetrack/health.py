@@ -1,0 +1,113 @@
+"""How the daemon itself is doing: rates, latencies, what each stage costs, and whether it can see and speak."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from edgetrack.types import CaptureState, Frame, Health, PublishState
+
+THERMAL = Path("/sys/class/thermal")
+PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 2**20  # 16 KiB on a Raspberry Pi 5
+
+
+class Monitor:
+    """Measures the loop and tells, every `every_s` and on each change of state, a Health report."""
+
+    def __init__(self, every_s: float) -> None:
+        self.every_s = every_s
+        self._started = self._told = self._lap = time.monotonic()
+        self._key: tuple[str, str] = ("", "")
+        self._clear()
+
+    def _clear(self) -> None:
+        self._frames = 0
+        self._latency_ms: list[float] = []
+        self._stage_s: dict[str, float] = defaultdict(float)
+
+    def lap(self, stage: str) -> None:
+        """The time since the last lap went to `stage`."""
+        now = time.monotonic()
+        self._stage_s[stage] += now - self._lap
+        self._lap = now
+
+    def done(self, frame: Frame) -> None:
+        """A frame is through the loop."""
+        self._frames += 1
+        self._latency_ms.append((time.monotonic() - frame.captured) * 1e3)
+
+    def report(
+        self,
+        capture: CaptureState,
+        publish: Sequence[PublishState],
+        tracks: int,
+        stopping: bool = False,
+    ) -> Health | None:
+        """A report if one is due, else None; the figures are those since the last one."""
+        now = time.monotonic()
+        state, reason = _judge(capture, publish, stopping)
+        if (state, reason) == self._key and now - self._told < self.every_s:
+            return None
+        elapsed, frames = max(now - self._told, 1e-6), max(self._frames, 1)
+        health = Health(
+            state=state,
+            reason=reason,
+            utc=time.time(),
+            captured=now,
+            uptime_s=now - self._started,
+            fps=self._frames / elapsed,
+            tracks=tracks,
+            latency_ms=_percentiles(self._latency_ms),
+            stage_ms={stage: s / frames * 1e3 for stage, s in self._stage_s.items()},
+            capture=capture,
+            publish=tuple(publish),
+            memory_mb=_memory_mb(),
+            temperature_c=_temperature_c(),
+        )
+        self._key, self._told = (state, reason), now
+        self._clear()
+        return health
+
+
+def _judge(
+    capture: CaptureState, publish: Sequence[PublishState], stopping: bool
+) -> tuple[Literal["starting", "ok", "degraded", "stopping"], str]:
+    """The daemon is as well as its worst end: it must see and it must be heard."""
+    if stopping:
+        return "stopping", ""
+    wrong = [f"capture: {capture.reason}"] if capture.state == "degraded" else []
+    wrong += [f"{end.name}: {end.reason}" for end in publish if end.state == "degraded"]
+    if wrong:
+        return "degraded", "; ".join(wrong)
+    if capture.state == "opening" or any(end.state == "connecting" for end in publish):
+        return "starting", ""
+    return "ok", ""
+
+
+def _percentiles(ms: list[float]) -> dict[str, float]:
+    if not ms:
+        return {}
+    p50, p95, p99 = np.percentile(ms, [50, 95, 99])
+    return {"p50": float(p50), "p95": float(p95), "p99": float(p99), "max": max(ms)}
+
+
+def _memory_mb() -> float:
+    """Resident set of this process (proc(5), statm)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_MB
+
+
+def _temperature_c() -> float | None:
+    """The hottest thermal zone (Pi: the SoC; Jetson: CPU, GPU and others), None where the system shows none."""
+    found = []
+    for zone in THERMAL.glob("thermal_zone*/temp"):
+        try:
+            found.append(int(zone.read_text()) / 1000)
+        except (OSError, ValueError):  # a zone that is switched off reads as an error
+            continue
+    return max(found, default=None)
