@@ -1,9 +1,33 @@
-"""Fixtures that every room may use."""
+"""Fixtures and options that every room may use."""
 
 import os
 from pathlib import Path
 
 import pytest
+
+UNAVOIDABLE = ("no shared data here", ".ci/picamera")  # skips that nothing installed on this machine could prevent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="fail if a test is skipped for want of a package or tool")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.getoption("--no-skips"):
+        for report in avoidable_skips(terminalreporter):
+            terminalreporter.write_line(f"SKIPPED, and should not be: {report.nodeid}: {report.longrepr[2]}", red=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if session.config.getoption("--no-skips") and session.exitstatus == 0 and avoidable_skips(reporter):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def avoidable_skips(reporter: pytest.TerminalReporter) -> list[pytest.TestReport]:
+    skipped = reporter.stats.get("skipped", [])
+    return [report for report in skipped if not any(reason in str(report.longrepr) for reason in UNAVOIDABLE)]
 
 
 @pytest.fixture(scope="session")
