@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
-from edgetrack.config import Capture
+from edgetrack.capture.latest import Latest
+from edgetrack.config import Capture, LiveOptions
 from edgetrack.errors import CaptureError
 from edgetrack.registry import load
 from edgetrack.types import CaptureState, Frame
@@ -37,18 +38,19 @@ class Source(Protocol):
     def __iter__(self) -> Iterator[Frame | None]: ...
 
 
-PLACES = {
+PLACES = {  # a file is a Source itself; of a live source each module brings its `latest.Camera`
     "file": ("edgetrack.capture.file:FileSource", "pip install av"),
     "images": ("edgetrack.capture.images:ImagesSource", "pip install av"),
-    "rtsp": ("edgetrack.capture.rtsp:RtspSource", "pip install av"),
-    "v4l2": ("edgetrack.capture.v4l2:V4l2Source", "pip install av"),
-    "gstreamer": ("edgetrack.capture.gstreamer:GstreamerSource", "sudo apt install python3-opencv"),
-    "picamera": ("edgetrack.capture.picamera:PicameraSource", "sudo apt install python3-picamera2"),
+    "rtsp": ("edgetrack.capture.rtsp:RtspCamera", "pip install av"),
+    "v4l2": ("edgetrack.capture.v4l2:V4l2Camera", "pip install av"),
+    "gstreamer": ("edgetrack.capture.gstreamer:GstreamerCamera", "sudo apt install python3-opencv"),
+    "picamera": ("edgetrack.capture.picamera:Picamera", "sudo apt install python3-picamera2"),
 }
 
 
 def open_source(config: Capture) -> Source:
     """The source that the configuration names; nothing is opened until it is entered."""
     place, needs = PLACES[config.__struct_config__.tag]  # type: ignore[index]
-    source: Source = load(place, needs, CaptureError)(config)
+    part = load(place, needs, CaptureError)(config)
+    source: Source = Latest(part, config) if isinstance(config, LiveOptions) else part
     return source

@@ -1,0 +1,266 @@
+"""What every live source shares: a thread that keeps a camera's newest picture and opens it again when it is lost."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from edgetrack.capture.orient import Orient
+from edgetrack.config import LiveOptions
+from edgetrack.errors import CaptureError
+from edgetrack.types import CaptureState, Frame, Image
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+log = logging.getLogger(__name__)
+
+WAIT_S = 0.5  # longest silence towards the loop; the contract allows 1 s
+CLOSE_S = 1.0  # longest wait for a camera to let go
+GRACE_S = 2.0  # beyond its own timeouts, until a read that does not return counts as hung
+STEADY_S = 10.0  # of pictures, until a link that failed counts as well again and the pauses start anew
+HUNG_MAX = 3  # readers left behind in a driver, until only a new process can help
+
+
+class Shot(NamedTuple):
+    """One picture as the camera gave it."""
+
+    image: Callable[[], Image]  # (H, W, 3) uint8 BGR; called only if the picture is handed out, by the loop's thread
+    taken: float  # s, time.monotonic() when it was taken or, where that is unknown, arrived
+
+
+class Camera(Protocol):
+    """What a live source brings: everything else is `Latest`."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, for messages; without secrets."""
+
+    @property
+    def lost(self) -> tuple[type[Exception], ...]:
+        """What opening, reading and closing raise when the camera fails."""
+
+    @property
+    def open_s(self) -> float:
+        """The longest that opening may rightly take."""
+
+    def check(self) -> None:
+        """Raise CaptureError where the operator must act before it can ever work."""
+
+    def shots(self) -> Generator[Shot | None, None, None]:
+        """Open, read until it fails or ends, close; all of it in one thread.
+
+        Yields None where it can while no picture comes, so that the reader may look whether it is still wanted.
+        """
+
+
+class Latest:
+    """A live source: the newest picture of one camera, for as long as it takes.
+
+    A reader thread opens the camera, replaces the picture that nobody came for, and after a failure pauses (from
+    retry_min_s, doubling to retry_max_s, with jitter) and opens it again. A read that does not return is left behind in
+    its daemon thread and the camera is opened by another one; when three hang, iterating raises CaptureError, since
+    only a new process frees the driver. A picture that is never handed out is never converted.
+    """
+
+    def __init__(self, camera: Camera, options: LiveOptions) -> None:
+        self._camera = camera
+        self._options = options
+        self._orient = Orient(options)
+        self._news = threading.Condition()  # guards everything below
+        self._link = Link(camera.place, options.stall_s)
+        self._shot: tuple[int, Shot] | None = None
+        self._taken = 0  # pictures
+        self._time = 0.0  # s, of the last one
+        self._deadline = float("inf")  # s, when the present read or open counts as stalled
+        self._reader: threading.Thread | None = None
+        self._stop = threading.Event()  # of the present reader; one that is left behind keeps its own, set
+        self._hung: list[threading.Thread] = []
+
+    @property
+    def state(self) -> CaptureState:
+        with self._news:
+            return self._link.state(time.monotonic())
+
+    def __enter__(self) -> Self:
+        self._camera.check()
+        self._link.opening(time.monotonic())
+        self._start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._news:
+            self._stop.set()
+            reader, self._reader = self._reader, None
+            self._shot = None
+            self._news.notify_all()
+        if reader is not None:
+            reader.join(CLOSE_S)
+            if reader.is_alive():
+                log.warning("%s: the camera does not let go; its thread is left behind", self._camera.place)
+
+    def __iter__(self) -> Iterator[Frame | None]:
+        while self._reader is not None:
+            taken = self._next()
+            yield None if taken is None else self._frame(*taken)
+
+    def _next(self) -> tuple[int, Shot] | None:
+        """The newest picture, once; None after WAIT_S without a new one."""
+        with self._news:
+            self._news.wait_for(lambda: self._shot is not None or self._stop.is_set(), WAIT_S)
+            taken, self._shot = self._shot, None
+            if taken is not None:
+                self._link.frames += 1
+        self._watch()
+        return taken
+
+    def _frame(self, index: int, shot: Shot) -> Frame:
+        try:
+            image = self._orient(shot.image())
+        except self._camera.lost as error:
+            raise CaptureError(f"{self._camera.place}: no BGR picture from this pixel format: {error}") from error
+        utc = time.time() - (time.monotonic() - shot.taken)
+        return Frame(image, index, time=shot.taken, utc=utc, captured=shot.taken)
+
+    # --- the reader thread
+
+    def _start(self) -> None:
+        self._stop = threading.Event()
+        self._deadline = time.monotonic() + self._camera.open_s + self._options.stall_s
+        name = f"capture {self._camera.place}"
+        self._reader = threading.Thread(target=self._read, args=(self._stop,), name=name, daemon=True)
+        self._reader.start()
+
+    def _read(self, stop: threading.Event) -> None:
+        pauses = self._pauses()
+        while not stop.is_set():
+            began = time.monotonic()
+            reason = self._read_once(stop)
+            if self._link.seen - began > STEADY_S:
+                pauses = self._pauses()
+            self._lose(reason, stop)
+            stop.wait(next(pauses))
+
+    def _read_once(self, stop: threading.Event) -> str:
+        """Open the camera and read it until it fails; returns why it did."""
+        self._expect(self._camera.open_s + self._options.stall_s, stop)
+        try:
+            with closing(self._camera.shots()) as shots:
+                for shot in shots:
+                    if stop.is_set():
+                        return ""
+                    if shot is not None:
+                        self._keep(shot, stop)
+                    elif time.monotonic() > self._deadline:
+                        return self._link.silence
+            return "the stream ended"
+        except self._camera.lost as error:
+            return str(error) or type(error).__name__
+
+    def _pauses(self) -> Iterator[float]:
+        """Seconds: retry_min_s, then anything up to a limit that doubles: many devices must not return at once."""
+        low, limit = self._options.retry_min_s, self._options.retry_min_s
+        while True:
+            yield random.uniform(low, max(low, min(limit, self._options.retry_max_s)))  # noqa: S311
+            limit = min(limit * 2, self._options.retry_max_s)
+
+    def _expect(self, within_s: float, stop: threading.Event) -> None:
+        with self._news:
+            if not stop.is_set():
+                self._deadline = time.monotonic() + within_s
+
+    def _keep(self, shot: Shot, stop: threading.Event) -> None:
+        now = time.monotonic()
+        with self._news:
+            if stop.is_set():
+                return
+            self._deadline = now + self._options.stall_s
+            self._time = min(max(shot.taken, self._time), max(now, self._time))  # never back, never of the future
+            self._link.dropped += self._shot is not None
+            self._shot = self._taken, shot._replace(taken=self._time)
+            self._taken += 1
+            self._link.up(now)
+            self._news.notify_all()
+
+    def _lose(self, reason: str, stop: threading.Event) -> None:
+        with self._news:
+            if not stop.is_set():
+                self._deadline = float("inf")  # a pause cannot stall
+                self._drop_stale()
+                self._link.down(reason, time.monotonic())
+
+    def _drop_stale(self) -> None:
+        """A picture from before an outage must not pass for the present one after it."""
+        self._link.dropped += self._shot is not None
+        self._shot = None
+
+    # --- the loop's look at the reader
+
+    def _watch(self) -> None:
+        now = time.monotonic()
+        with self._news:
+            if self._reader is None or self._stop.is_set():
+                return
+            if not self._reader.is_alive():
+                raise CaptureError(f"{self._camera.place}: the reader died, its traceback is in the log; report it")
+            if now > self._deadline:
+                self._link.down(self._link.silence, now)
+            if now > self._deadline + GRACE_S + self._options.stall_s:
+                self._leave_behind(now)
+
+    def _leave_behind(self, now: float) -> None:
+        assert self._reader is not None
+        self._stop.set()
+        self._hung = [thread for thread in [*self._hung, self._reader] if thread.is_alive()]
+        if len(self._hung) >= HUNG_MAX:
+            raise CaptureError(
+                f"{self._camera.place}: {len(self._hung)} reads hang in the driver; restart the daemon, then the camera"
+            )
+        self._link.down("the read does not return; opened again beside it", now)
+        self._start()
+
+
+class Link:
+    """Whether pictures come, since when not, and how often they stopped; says each change of it once."""
+
+    def __init__(self, place: str, stall_s: float) -> None:
+        self.place = place
+        self.silence = f"no picture for {stall_s:g} s"
+        self.frames = 0
+        self.dropped = 0
+        self._state = CaptureState(state="opening")
+        self.seen = 0.0  # s, when the last picture came or, before the first, opening began
+
+    def state(self, now: float) -> CaptureState:
+        blind_s = self._state.blind_s + (now - self.seen if self._state.state == "degraded" else 0.0)
+        return replace(self._state, frames=self.frames, dropped=self.dropped, blind_s=blind_s)
+
+    def opening(self, now: float) -> None:
+        self._state = replace(self._state, state="opening", reason="")
+        self.seen = now
+
+    def up(self, now: float) -> None:
+        if self._state.state == "opening":
+            log.info("%s: opened", self.place)
+            self._state = replace(self._state, state="ok")
+        elif self._state.state == "degraded":
+            log.info("%s: back after %.1f s", self.place, now - self.seen)
+            self._state = replace(self._state, state="ok", reason="", blind_s=self._state.blind_s + now - self.seen)
+        self.seen = now
+
+    def down(self, reason: str, now: float) -> None:
+        if self._state.state == "degraded":
+            log.debug("%s: still no picture: %s", self.place, reason)
+            self._state = replace(self._state, reason=reason)
+            return
+        log.warning("%s: %s; it is opened again until it answers", self.place, reason)
+        self._state = replace(self._state, state="degraded", reason=reason, outages=self._state.outages + 1)
