@@ -57,6 +57,14 @@ def iou(a: Boxes, b: Boxes) -> NDArray[np.floating[Any]]:
     return np.asarray(np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0))
 
 
+def iou_pairs(a: Boxes, b: Boxes) -> NDArray[np.floating[Any]]:
+    """(P,) intersection over union of every box of a (P, 4) with the box of b in its row; 0 where both are empty."""
+    size = np.maximum(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0)
+    intersection = size[:, 0] * size[:, 1]
+    union = area(a) + area(b) - intersection
+    return np.asarray(np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0))
+
+
 def nms(xyxy: Boxes, score: NDArray[np.floating[Any]], max_iou: float) -> NDArray[np.intp]:
     """Indices of the boxes that no better one overlaps by more than `max_iou`, best first.
 
