@@ -1,0 +1,1 @@
+"""Accuracy against the truth: tracks (`mot`) and counts (`counts`)."""
