@@ -1,7 +1,8 @@
 """Every setting once: its name, default, unit, range and meaning. `edgetrack.configfile` reads them from YAML.
 
 Positions in the picture are fractions (0, 0 top left, 1, 1 bottom right) of the picture as it leaves capture, so that
-a configuration outlives a change of resolution. Paths are relative to the configuration file.
+a configuration outlives a change of resolution. Paths are relative to the configuration file. A number has a range,
+and its unit stands in its name or at the start of its description.
 """
 
 from __future__ import annotations
@@ -11,10 +12,25 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta, Struct, field
 
 Fraction = Annotated[float, Meta(ge=0, le=1)]
-Point = tuple[Fraction, Fraction]
-Polygon = Annotated[list[Point], Meta(min_length=3, description="corners [x, y] in order, fractions of the picture")]
+Point = Annotated[
+    tuple[Fraction, Fraction],
+    Meta(description="[x, y], fractions of the picture: pixels divided by its width and height"),
+]
+Polygon = Annotated[
+    list[Point],
+    Meta(min_length=3, max_length=200, description="corners [x, y] in order around the area, fractions of the picture"),
+]
 Name = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,62}$", description="part of MQTT topics: a-z, 0-9, _ and -")]
 Seconds = Annotated[float, Meta(ge=0, le=86400)]
+Side = Annotated[int, Meta(ge=16, le=8192)]  # of a model's input, px
+Shift = Annotated[float, Meta(ge=-255, le=255)]
+Divisor = Annotated[float, Meta(gt=0, le=255)]
+
+# Paths, told apart for `edgetrack.configfile`: what must exist, and what may be a name in the catalogue of models.
+ModelFile = Annotated[str, Meta(min_length=1, extra={"path": "model"})]
+InputFile = Annotated[str, Meta(extra={"path": "file"})]
+InputFolder = Annotated[str, Meta(extra={"path": "folder"})]
+OutputFile = Annotated[str, Meta(extra={"path": "output"})]
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,7 +63,7 @@ class LiveOptions(CaptureOptions, frozen=True, kw_only=True):
 class FileCapture(CaptureOptions, frozen=True, kw_only=True, tag_field="kind", tag="file"):
     """A video file, every frame of it, with the file's own times."""
 
-    path: Annotated[str, Meta(min_length=1, description="video file")]
+    path: Annotated[InputFile, Meta(min_length=1, description="video file")]
     loop: Annotated[bool, Meta(description="start again at the end; time goes on")] = False
     pace: Annotated[
         Literal["realtime", "fast"],
@@ -58,10 +74,17 @@ class FileCapture(CaptureOptions, frozen=True, kw_only=True, tag_field="kind", t
 class ImagesCapture(CaptureOptions, frozen=True, kw_only=True, tag_field="kind", tag="images"):
     """A folder of pictures in order of name; a MOTChallenge sequence (seqinfo.ini, img1/) gives its own frame rate."""
 
-    path: Annotated[str, Meta(min_length=1, description="folder of JPEG or PNG files, or of a MOTChallenge sequence")]
-    fps: Annotated[float | None, Meta(description="frames/s; null: from seqinfo.ini, else 25")] = None
+    path: Annotated[
+        InputFolder, Meta(min_length=1, description="folder of JPEG or PNG files, or of a MOTChallenge sequence")
+    ]
+    fps: Annotated[
+        Annotated[float, Meta(gt=0, le=1000)] | None, Meta(description="frames/s; null: from seqinfo.ini, else 25")
+    ] = None
     loop: Annotated[bool, Meta(description="start again at the end; time goes on")] = False
-    pace: Annotated[Literal["realtime", "fast"], Meta(description="as for file")] = "fast"
+    pace: Annotated[
+        Literal["realtime", "fast"],
+        Meta(description="realtime: as a camera would deliver it; fast: as fast as it goes"),
+    ] = "fast"
 
 
 class RtspCapture(LiveOptions, frozen=True, kw_only=True, tag_field="kind", tag="rtsp"):
@@ -69,7 +92,9 @@ class RtspCapture(LiveOptions, frozen=True, kw_only=True, tag_field="kind", tag=
 
     url: Annotated[str, Meta(min_length=1, description="address; keep the password out of it: username, password_file")]
     username: Annotated[str, Meta(description="for the camera's login")] = ""
-    password_file: Annotated[str, Meta(description="file that holds the password alone")] = ""
+    password_file: Annotated[
+        InputFile, Meta(description="file that holds the password alone; ${CREDENTIALS_DIRECTORY} is known")
+    ] = ""
     password_env: Annotated[str, Meta(description="environment variable that holds the password")] = ""
     transport: Annotated[Literal["tcp", "udp"], Meta(description="RTSP media transport")] = "tcp"
     open_timeout_s: Annotated[float, Meta(gt=0, le=120, description="s to wait for a connection")] = 10.0
@@ -111,11 +136,12 @@ class InputFormat(Settings, frozen=True, kw_only=True):
     """How a model wants its picture; each null is taken from the head's usual form."""
 
     colour: Annotated[Literal["bgr", "rgb"] | None, Meta(description="order of channels")] = None
-    scale: Annotated[float | None, Meta(description="factor on 0..255 before mean and std; 0.00392157 gives 0..1")] = (
-        None
-    )
-    mean: Annotated[tuple[float, float, float] | None, Meta(description="subtracted after scale, per channel")] = None
-    std: Annotated[tuple[float, float, float] | None, Meta(description="divisor after mean, per channel")] = None
+    scale: Annotated[
+        Annotated[float, Meta(gt=0, le=255)] | None,
+        Meta(description="factor on 0..255 before mean and std; 0.00392157 gives 0..1"),
+    ] = None
+    mean: Annotated[tuple[Shift, Shift, Shift] | None, Meta(description="subtracted after scale, per channel")] = None
+    std: Annotated[tuple[Divisor, Divisor, Divisor] | None, Meta(description="divisor after mean, per channel")] = None
     fit: Annotated[
         Literal["centre", "top_left", "stretch"] | None,
         Meta(description="letterbox centred or to the top left, or stretched without keeping the shape"),
@@ -125,17 +151,19 @@ class InputFormat(Settings, frozen=True, kw_only=True):
 class DetectConfig(Settings, frozen=True, kw_only=True):
     """The object detector: any YOLO-like ONNX model, float or int8."""
 
-    model: Annotated[str, Meta(min_length=1, description="ONNX file")]
+    model: Annotated[ModelFile, Meta(description="ONNX file, or the name of a model in the catalogue")]
     head: Annotated[
         Literal["auto", "yolox", "yolov5", "yolov8", "end2end", "picodet"],
         Meta(description="form of the outputs; auto: recognised from their shapes"),
     ] = "auto"
     size: Annotated[
-        tuple[int, int] | None,
+        tuple[Side, Side] | None,
         Meta(description="[width, height] px of the model's input, where the file leaves it open"),
     ] = None
-    input: InputFormat = InputFormat()
-    labels: Annotated[str, Meta(description="file with one class name a line; empty: from the model, else COCO")] = ""
+    input: Annotated[InputFormat, Meta(description="how the model wants its picture")] = InputFormat()
+    labels: Annotated[
+        InputFile, Meta(description="file with one class name a line; empty: from the model, else COCO")
+    ] = ""
     classes: Annotated[list[str], Meta(description="names to report; empty: all of them")] = field(default_factory=list)
     min_score: Annotated[float, Meta(ge=0, le=1, description="detections below are dropped")] = 0.4
     min_scores: Annotated[dict[str, Fraction], Meta(description="min_score for single classes, {car: 0.5}")] = field(
@@ -154,8 +182,8 @@ class DetectConfig(Settings, frozen=True, kw_only=True):
 class ReidEmbed(Settings, frozen=True, kw_only=True, tag_field="kind", tag="reid"):
     """Appearance by a re-identification network."""
 
-    model: Annotated[str, Meta(min_length=1, description="ONNX file")]
-    input: InputFormat = InputFormat()
+    model: Annotated[ModelFile, Meta(description="ONNX file, or the name of a model in the catalogue")]
+    input: Annotated[InputFormat, Meta(description="how the model wants its picture")] = InputFormat()
 
 
 class HistogramEmbed(Settings, frozen=True, kw_only=True, tag_field="kind", tag="histogram"):
@@ -199,7 +227,7 @@ class TrackConfig(Settings, frozen=True, kw_only=True):
 class ZoneConfig(Settings, frozen=True, kw_only=True):
     """An area on the ground; a track is inside when its foot point (bottom centre of the box) is."""
 
-    name: Name
+    name: Annotated[Name, Meta(description="in topics and events: a-z, 0-9, _ and -; no two zones share one")]
     polygon: Polygon
     classes: Annotated[list[str], Meta(description="names that count; empty: all reported ones")] = field(
         default_factory=list
@@ -215,9 +243,11 @@ class ZoneConfig(Settings, frozen=True, kw_only=True):
 class LineConfig(Settings, frozen=True, kw_only=True):
     """A line on the ground; `in` is from the left of start->end to its right as seen in the picture."""
 
-    name: Name
-    start: Point
-    end: Point
+    name: Annotated[Name, Meta(description="in topics and events: a-z, 0-9, _ and -; no two lines share one")]
+    start: Annotated[
+        Point, Meta(description="[x, y], fractions of the picture: pixels divided by its width and height")
+    ]
+    end: Annotated[Point, Meta(description="where it ends: [x, y], fractions of the picture")]
     classes: Annotated[list[str], Meta(description="names that count; empty: all reported ones")] = field(
         default_factory=list
     )
@@ -264,12 +294,14 @@ class MqttPublish(Settings, frozen=True, kw_only=True, tag_field="kind", tag="mq
     version: Annotated[Literal["5", "3.1.1"], Meta(description="5 reports denied topics, 3.1.1 cannot")] = "5"
     prefix: Annotated[str, Meta(pattern="^[^+#]+$", description="first levels of every topic")] = "edgetrack/v1"
     client_id: Annotated[str, Meta(description="empty: edgetrack-<device>-<camera>")] = ""
-    username: str = ""
-    password_file: Annotated[str, Meta(description="file that holds the password alone")] = ""
+    username: Annotated[str, Meta(description="for the broker's login; empty: none")] = ""
+    password_file: Annotated[
+        InputFile, Meta(description="file that holds the password alone; ${CREDENTIALS_DIRECTORY} is known")
+    ] = ""
     password_env: Annotated[str, Meta(description="environment variable that holds the password")] = ""
-    ca_file: Annotated[str, Meta(description="PEM of the authority; empty: the system's own")] = ""
-    cert_file: Annotated[str, Meta(description="PEM of the client's certificate, for mutual TLS")] = ""
-    key_file: Annotated[str, Meta(description="PEM of its key")] = ""
+    ca_file: Annotated[InputFile, Meta(description="PEM of the authority; empty: the system's own")] = ""
+    cert_file: Annotated[InputFile, Meta(description="PEM of the client's certificate, for mutual TLS")] = ""
+    key_file: Annotated[InputFile, Meta(description="PEM of its key")] = ""
     keepalive_s: Annotated[int, Meta(ge=5, le=3600, description="s until the broker misses the device")] = 30
     max_inflight: Annotated[int, Meta(ge=1, le=1000, description="messages under way to the broker at once")] = 20
     max_queued: Annotated[
@@ -280,7 +312,7 @@ class MqttPublish(Settings, frozen=True, kw_only=True, tag_field="kind", tag="mq
 class JsonlPublish(Settings, frozen=True, kw_only=True, tag_field="kind", tag="jsonl"):
     """One JSON object a line, to a file or, with "-", to standard output."""
 
-    path: Annotated[str, Meta(min_length=1, description='file, appended to; "-": standard output')]
+    path: Annotated[OutputFile, Meta(min_length=1, description='file, appended to; "-": standard output')]
 
 
 Publish = MqttPublish | JsonlPublish
@@ -294,17 +326,19 @@ class Config(Settings, frozen=True, kw_only=True):
 
     EXAMPLE: ClassVar[str] = "configs/edgetrack.yaml"
 
-    device: Annotated[Name, Meta(description="this machine, in every topic")] = "edgetrack"
-    camera: Annotated[Name, Meta(description="this camera, in every topic")] = "camera"
-    capture: Capture
-    detect: DetectConfig
-    embed: Embed = NoEmbed()
-    track: TrackConfig = TrackConfig()
-    zones: list[ZoneConfig] = field(default_factory=list)
-    lines: list[LineConfig] = field(default_factory=list)
-    events: EventsConfig = EventsConfig()
-    runtime: RuntimeConfig = RuntimeConfig()
-    health: HealthConfig = HealthConfig()
+    device: Annotated[Name, Meta(description="this machine, in every topic: a-z, 0-9, _ and -")] = "edgetrack"
+    camera: Annotated[Name, Meta(description="this camera, in every topic: a-z, 0-9, _ and -")] = "camera"
+    capture: Annotated[Capture, Meta(description="where pictures come from")]
+    detect: Annotated[DetectConfig, Meta(description="what is in a picture")]
+    embed: Annotated[Embed, Meta(description="what an object looks like, so that it is known again")] = NoEmbed()
+    track: Annotated[TrackConfig, Meta(description="who is who from picture to picture")] = TrackConfig()
+    zones: Annotated[list[ZoneConfig], Meta(max_length=100, description="areas to watch")] = field(default_factory=list)
+    lines: Annotated[list[LineConfig], Meta(max_length=100, description="lines to count at")] = field(
+        default_factory=list
+    )
+    events: Annotated[EventsConfig, Meta(description="what is told of tracks")] = EventsConfig()
+    runtime: Annotated[RuntimeConfig, Meta(description="how models are run")] = RuntimeConfig()
+    health: Annotated[HealthConfig, Meta(description="the daemon's reports on itself")] = HealthConfig()
     publish: Annotated[list[Publish], Meta(description="where events go; each gets all of them")] = field(
         default_factory=list
     )
