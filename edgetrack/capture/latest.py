@@ -7,10 +7,10 @@ import random
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from edgetrack.capture.orient import Orient
 from edgetrack.config import LiveOptions
@@ -34,6 +34,7 @@ class Shot(NamedTuple):
 
     image: Callable[[], Image]  # (H, W, 3) uint8 BGR; called only if the picture is handed out, by the loop's thread
     taken: float  # s, time.monotonic() when it was taken or, where that is unknown, arrived
+    skipped: int = 0  # pictures taken since the last shot that did not reach us, where the camera tells
 
 
 class Camera(Protocol):
@@ -58,7 +59,16 @@ class Camera(Protocol):
         """Open, read until it fails or ends, close; all of it in one thread.
 
         Yields None where it can while no picture comes, so that the reader may look whether it is still wanted.
+        Raises CaptureError where opening again is of no use, which ends the iteration of the source.
         """
+
+
+@runtime_checkable
+class Kept(Protocol):
+    """A camera that holds its device from `check()` on, between calls of `shots()` too."""
+
+    def close(self) -> None:
+        """Let the device go; called by the reader's thread as its last."""
 
 
 class Latest:
@@ -83,6 +93,7 @@ class Latest:
         self._reader: threading.Thread | None = None
         self._stop = threading.Event()  # of the present reader; one that is left behind keeps its own, set
         self._hung: list[threading.Thread] = []
+        self._fatal: CaptureError | None = None
 
     @property
     def state(self) -> CaptureState:
@@ -116,7 +127,7 @@ class Latest:
     def _next(self) -> tuple[int, Shot] | None:
         """The newest picture, once; None after WAIT_S without a new one."""
         with self._news:
-            self._news.wait_for(lambda: self._shot is not None or self._stop.is_set(), WAIT_S)
+            self._news.wait_for(lambda: self._shot or self._fatal or self._stop.is_set(), WAIT_S)
             taken, self._shot = self._shot, None
             if taken is not None:
                 self._link.frames += 1
@@ -135,12 +146,25 @@ class Latest:
 
     def _start(self) -> None:
         self._stop = threading.Event()
+        self._fatal = None
         self._deadline = time.monotonic() + self._camera.open_s + self._options.stall_s
         name = f"capture {self._camera.place}"
         self._reader = threading.Thread(target=self._read, args=(self._stop,), name=name, daemon=True)
         self._reader.start()
 
     def _read(self, stop: threading.Event) -> None:
+        try:
+            self._read_again_and_again(stop)
+        except CaptureError as error:
+            with self._news:
+                self._fatal = error
+                self._news.notify_all()
+        finally:
+            if isinstance(self._camera, Kept):
+                with suppress(*self._camera.lost):
+                    self._camera.close()
+
+    def _read_again_and_again(self, stop: threading.Event) -> None:
         pauses = self._pauses()
         while not stop.is_set():
             began = time.monotonic()
@@ -185,7 +209,8 @@ class Latest:
                 return
             self._deadline = now + self._options.stall_s
             self._time = min(max(shot.taken, self._time), max(now, self._time))  # never back, never of the future
-            self._link.dropped += self._shot is not None
+            self._link.dropped += shot.skipped + (self._shot is not None)
+            self._taken += shot.skipped
             self._shot = self._taken, shot._replace(taken=self._time)
             self._taken += 1
             self._link.up(now)
@@ -195,13 +220,7 @@ class Latest:
         with self._news:
             if not stop.is_set():
                 self._deadline = float("inf")  # a pause cannot stall
-                self._drop_stale()
                 self._link.down(reason, time.monotonic())
-
-    def _drop_stale(self) -> None:
-        """A picture from before an outage must not pass for the present one after it."""
-        self._link.dropped += self._shot is not None
-        self._shot = None
 
     # --- the loop's look at the reader
 
@@ -210,6 +229,8 @@ class Latest:
         with self._news:
             if self._reader is None or self._stop.is_set():
                 return
+            if self._fatal is not None:
+                raise self._fatal
             if not self._reader.is_alive():
                 raise CaptureError(f"{self._camera.place}: the reader died, its traceback is in the log; report it")
             if now > self._deadline:
