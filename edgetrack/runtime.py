@@ -1,0 +1,240 @@
+"""ONNX models on ONNX Runtime: loaded with care, run without noise."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_state  # type: ignore[import-untyped]
+
+from edgetrack.config import RuntimeConfig
+from edgetrack.errors import ConfigError, ModelError
+
+log = logging.getLogger(__name__)
+
+PROVIDERS = {  # the word of runtime.providers -> ONNX Runtime's name, and what brings it
+    "tensorrt": ("TensorrtExecutionProvider", "install onnxruntime-gpu with TensorRT, on a Jetson NVIDIA's own wheel"),
+    "cuda": ("CUDAExecutionProvider", "install onnxruntime-gpu, on a Jetson NVIDIA's own wheel"),
+    "openvino": ("OpenVINOExecutionProvider", "install onnxruntime-openvino"),
+    "xnnpack": ("XnnpackExecutionProvider", "build onnxruntime with --use_xnnpack"),
+    "cpu": ("CPUExecutionProvider", "install onnxruntime"),
+}
+TYPES: dict[str, np.dtype[Any]] = {
+    "tensor(float)": np.dtype(np.float32),
+    "tensor(float16)": np.dtype(np.float16),
+    "tensor(double)": np.dtype(np.float64),
+    "tensor(uint8)": np.dtype(np.uint8),
+    "tensor(int8)": np.dtype(np.int8),
+    "tensor(int32)": np.dtype(np.int32),
+    "tensor(int64)": np.dtype(np.int64),
+    "tensor(bool)": np.dtype(np.bool_),
+}
+NOT_ONNX = (  # how files begin that people take for ONNX models: offset, bytes, what it is, what to do
+    (0, b"version https://git-lfs", "a Git LFS pointer, not the model itself", "run git lfs pull"),
+    (0, b"\xff\xd8\xff", "a JPEG picture", "give an ONNX file"),
+    (0, b"\x89PNG", "a PNG picture", "give an ONNX file"),
+    (0, b"PK\x03\x04", "a zip archive (PyTorch's .pt are)", "unpack it, or export the model to ONNX"),
+    (0, b"\x1f\x8b", "a gzip archive", "unpack it"),
+    (0, b"\x89HDF", "an HDF5 file (Keras)", "export the model to ONNX"),
+    (0, b"<", "a web page or XML", "download the file itself; of an OpenVINO model take the ONNX original"),
+    (4, b"TFL3", "a TensorFlow Lite model", "export the model to ONNX"),
+    (4, b"ftyp", "a video", "give an ONNX file"),
+)
+REMEDIES = (  # part of ONNX Runtime's message -> what to do
+    ("No graph was found", "it is no ONNX model; export it again"),
+    ("Protobuf parsing failed", "it is truncated or no ONNX model; download or export it again"),
+    ("External data", "put the file with its weights beside it, under the name it was exported with"),
+    ("Unsupported model IR version", "update onnxruntime, or export with an older onnx"),
+    ("opset", "update onnxruntime, or export with opset 17"),
+    ("not a registered function", "its operator needs a plug-in; export without custom operators"),
+    ("No Op registered", "its operator is unknown here; update onnxruntime, or export with opset 17"),
+    ("NOT_IMPLEMENTED", "an operator does not support these types; export again in float32 or int8 QDQ"),
+)
+ORT_ERRORS: tuple[type[Exception], ...] = (
+    *(kind for kind in vars(ort_state).values() if isinstance(kind, type) and issubclass(kind, Exception)),
+    RuntimeError,  # a provider cannot be made
+    ValueError,  # the number of inputs is wrong
+)
+PREFIXES = re.compile(  # what stands before the gist of its messages: code, file, C++ source position and function
+    r"^(\[ONNXRuntimeError\] : \d+ : \w+ : )?(Load model from .*? failed:)?(/\S+:\d+ .*?\) (?=[A-Z\[]))?"
+)
+SILENT = 4  # fatal only: ONNX Runtime also raises what it logs as an error
+
+ort.set_default_logger_severity(SILENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """An input or output; None in `shape` is open."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: np.dtype[Any]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({', '.join('?' if n is None else str(n) for n in self.shape)}) {self.dtype}"
+
+
+class OnnxModel:
+    """A model that is loaded and ready to run; one thread at a time may use it.
+
+    Attributes:
+        path: as given.
+        inputs, outputs: names, shapes and types.
+        metadata: what the exporter wrote into the file.
+        providers: what it really runs on, in order of preference, as in `runtime.providers`.
+
+    Raises:
+        ModelError: the file is not there, is not ONNX, is damaged, or needs what this ONNX Runtime lacks.
+        ConfigError: `runtime.providers` names one that does not exist.
+    """
+
+    def __init__(self, path: str, config: RuntimeConfig) -> None:
+        self.path = path
+        check_file(path)
+        threads = config.threads or default_threads()
+        self._session, self.providers = _open(path, config, threads)
+        self.inputs = tuple(map(_tensor, self._session.get_inputs()))
+        self.outputs = tuple(map(_tensor, self._session.get_outputs()))
+        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        self._names = [tensor.name for tensor in self.inputs]
+        log.debug(
+            "%s: on %s with %d threads, inputs %s", path, self.providers, threads, ", ".join(map(str, self.inputs))
+        )
+
+    def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
+        """All outputs for the inputs in the order of `self.inputs`.
+
+        Raises:
+            ModelError: a shape or type does not fit, or an operator failed.
+        """
+        try:
+            outputs: list[NDArray[Any]] = self._session.run(None, dict(zip(self._names, inputs, strict=True)))
+        except ORT_ERRORS as error:
+            given = ", ".join(f"{array.shape} {array.dtype}" for array in inputs)
+            raise ModelError(
+                f"{self.path}: cannot run: {_one_line(error, self.path)}; given {given}, "
+                f"inputs are {', '.join(map(str, self.inputs))}; export the model again or choose another"
+            ) from error
+        return outputs
+
+    def warm_up(self, *shapes: Sequence[int]) -> list[NDArray[Any]]:
+        """Run once on zeros, so that the first picture is as quick as the next, and return the outputs.
+
+        Args:
+            shapes: of the inputs; without them the model's own, with 1 for what is open.
+        """
+        wanted = shapes or [[n or 1 for n in tensor.shape] for tensor in self.inputs]
+        return self.run(*(np.zeros(shape, t.dtype) for shape, t in zip(wanted, self.inputs, strict=True)))
+
+
+def default_threads() -> int:
+    """Cores that this process may use, less one for capture and publishing, and at least one."""
+    return max(1, len(os.sched_getaffinity(0)) - 1)
+
+
+def check_file(path: str) -> None:
+    """Raise ModelError where the file cannot be an ONNX model, with what it is instead."""
+    file = Path(path)
+    if file.is_dir():
+        raise ModelError(f"{path}: is a folder, expected an ONNX file; name the file in it")
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(64)
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such file; {_neighbours(file)}") from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}; mend its permissions or choose another") from None
+    if not head:
+        raise ModelError(f"{path}: is empty (0 bytes); download or export it again")
+    for offset, magic, kind, remedy in NOT_ONNX:
+        if head[offset:].startswith(magic):
+            raise ModelError(f"{path}: is {kind}, expected an ONNX file; {remedy}")
+
+
+def _neighbours(file: Path) -> str:
+    if not file.parent.is_dir():
+        return f"there is no folder {file.parent} either; set the path of an ONNX file"
+    near = difflib.get_close_matches(file.name, [p.name for p in file.parent.glob("*.onnx")], n=1)
+    return f"did you mean {near[0]}?" if near else "set the path of an ONNX file"
+
+
+def _open(path: str, config: RuntimeConfig, threads: int) -> tuple[ort.InferenceSession, tuple[str, ...]]:
+    wanted = _available(config.providers)
+    options = _options(config, threads)
+    try:
+        session = _session(path, options, wanted, threads)
+    except ORT_ERRORS as error:
+        if wanted == ["cpu"]:
+            raise ModelError(f"{path}: {_explain(error, path)}") from error
+        log.warning("%s: %s cannot run it (%s); using cpu", path, ", ".join(wanted), _one_line(error, path))
+        wanted = ["cpu"]
+        try:
+            session = _session(path, options, wanted, threads)
+        except ORT_ERRORS as error:
+            raise ModelError(f"{path}: {_explain(error, path)}") from error
+    words = {name: word for word, (name, _) in PROVIDERS.items()}
+    used = tuple(words.get(name, name) for name in session.get_providers())
+    refused = [word for word in wanted if word not in used]
+    if refused:
+        log.warning("runtime.providers: %s did not start; using %s", ", ".join(refused), ", ".join(used))
+    return session, used
+
+
+def _available(providers: Sequence[str]) -> list[str]:
+    """Those of `runtime.providers` that this ONNX Runtime has, and cpu last."""
+    here = ort.get_available_providers()
+    known = []
+    for word in providers:
+        if word not in PROVIDERS:
+            near = difflib.get_close_matches(word, PROVIDERS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"choose of {', '.join(PROVIDERS)}"
+            raise ConfigError(f"runtime.providers: {word!r} is unknown; {hint}")
+        name, remedy = PROVIDERS[word]
+        if name in here:
+            known.append(word)
+        else:
+            log.warning("runtime.providers: %s is not part of this onnxruntime; %s, or remove the word", word, remedy)
+    return [*known, "cpu"] if "cpu" not in known else known
+
+
+def _options(config: RuntimeConfig, threads: int) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = SILENT
+    # A waiting thread that spins burnt 51 ms of CPU a frame at 20 frames/s where a sleeping one took 10, for 1 to 3 ms.
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(config.allow_spinning)))
+    return options
+
+
+def _session(path: str, options: ort.SessionOptions, words: Sequence[str], threads: int) -> ort.InferenceSession:
+    own = {"xnnpack": {"intra_op_num_threads": str(threads)}}  # it keeps a pool of its own
+    providers = [(PROVIDERS[word][0], own.get(word, {})) for word in words]
+    return ort.InferenceSession(path, options, providers=providers, enable_fallback=0)
+
+
+def _tensor(node: Any) -> Tensor:
+    shape = tuple(n if isinstance(n, int) and n > 0 else None for n in node.shape)
+    return Tensor(node.name, shape, TYPES.get(node.type, np.dtype(object)))
+
+
+def _explain(error: Exception, path: str) -> str:
+    message = str(error)
+    remedy = next((remedy for part, remedy in REMEDIES if part in message), "export it again, or update onnxruntime")
+    return f"cannot be loaded: {_one_line(error, path)}; {remedy}"
+
+
+def _one_line(error: Exception, path: str) -> str:
+    """The gist of ONNX Runtime's message, at most 200 characters."""
+    return PREFIXES.sub("", " ".join(str(error).split())).replace(path, "it")[:200].rstrip(". ")
