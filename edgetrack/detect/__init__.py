@@ -2,6 +2,9 @@
 
 from typing import Protocol
 
+from edgetrack.config import DetectConfig, Embed, RuntimeConfig
+from edgetrack.errors import ModelError
+from edgetrack.registry import load
 from edgetrack.types import Detections, Image
 
 
@@ -12,6 +15,14 @@ class Detector(Protocol):
     def names(self) -> tuple[str, ...]:
         """Class names by class_id."""
 
+    @property
+    def head(self) -> str:
+        """Form of the model's outputs, as in `detect.head`."""
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """Where the model really runs, as in `runtime.providers`."""
+
     def detect(self, image: Image) -> Detections: ...
 
 
@@ -19,3 +30,39 @@ class Embedder(Protocol):
     """Gives every detection an appearance: unit rows, one call a picture."""
 
     def embed(self, image: Image, detections: Detections) -> Detections: ...
+
+
+class Motion:
+    """No appearance: detections pass as they are, and tracks are matched by motion alone."""
+
+    def embed(self, image: Image, detections: Detections) -> Detections:
+        return detections
+
+
+def open_detector(config: DetectConfig, runtime: RuntimeConfig) -> Detector:
+    """The detector that the configuration names, loaded and run once.
+
+    Raises:
+        ModelError: the file cannot be loaded, or its inputs and outputs are none of the known forms.
+        ConfigError: `detect.classes` or `detect.min_scores` names a class that the model does not have.
+    """
+    detector: Detector = load("edgetrack.detect.yolo:YoloDetector", "pip install onnxruntime av", ModelError)(
+        config, runtime
+    )
+    return detector
+
+
+def open_embedder(config: Embed, runtime: RuntimeConfig) -> Embedder:
+    """The appearance descriptor that the configuration names; a model is loaded and run once.
+
+    Raises:
+        ModelError: the file cannot be loaded, or is no embedder.
+    """
+    kind = config.__struct_config__.tag
+    embedder: Embedder = Motion()
+    if kind == "reid":
+        place = "edgetrack.detect.reid:ReidEmbedder"
+        embedder = load(place, "pip install onnxruntime av", ModelError)(config, runtime)
+    elif kind == "histogram":
+        embedder = load("edgetrack.detect.histogram:HistogramEmbedder", "pip install numpy", ModelError)(config)
+    return embedder
