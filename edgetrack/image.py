@@ -1,0 +1,195 @@
+"""Pictures for models: resized within one grey level of the exact filter, at swscale's speed, and boxes mapped back.
+
+Geometry: a pixel is a square of side 1, pixel (0, 0) covers [0, 1) x [0, 1), and a resize maps [0, width] onto
+[0, new width] (pixel centres at halves), so that boxes scale by new width / width and nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import av
+import numpy as np
+from av import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
+from numpy.typing import DTypeLike, NDArray
+
+from edgetrack.boxes import Boxes
+from edgetrack.types import Image
+
+Fitting = Literal["centre", "top_left", "stretch"]
+Plane = NDArray[np.uint8]  # (H, W)
+
+# Flags of FFmpeg's swscale.h, which PyAV names only in part. Without the first two it halves the colours' width.
+SWS_FULL_CHR_H_INT, SWS_FULL_CHR_H_INP, SWS_ACCURATE_RND = 0x2000, 0x4000, 0x40000
+EXACT = SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_ACCURATE_RND
+SHRINK = int(Interpolation.AREA) | EXACT  # the mean of the pixels covered; nothing aliases
+ENLARGE = int(Interpolation.BILINEAR) | EXACT  # between pixel centres; along a side that shrinks, a wider triangle
+# Threads made for each new size cost three times the work on a small crop; before PyAV 17 there were none.
+ONE_THREAD: dict[str, Any] = {"threads": 1} if int(av.__version__.partition(".")[0]) >= 17 else {}
+OVERREAD = 32  # swscale's SIMD reads past the end of rows that are no multiple of 16 px; twice that for newer units
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Where a picture of `source` (width, height) lies in a model's input of `target`: `inner` (width, height) px
+    from `left`, `top`; the rest is fill."""
+
+    source: tuple[int, int]
+    target: tuple[int, int]
+    inner: tuple[int, int]
+    left: int
+    top: int
+
+    @classmethod
+    def of(cls, source: tuple[int, int], target: tuple[int, int], fitting: Fitting) -> Fit:
+        """The letterbox centred or at the top left, with the picture's shape kept to the pixel, or the whole input."""
+        if fitting == "stretch":
+            return cls(source, target, target, 0, 0)
+        scale = min(target[0] / source[0], target[1] / source[1])
+        width, height = (
+            max(1, min(room, math.floor(side * scale + 0.5))) for side, room in zip(source, target, strict=True)
+        )
+        spare = (target[0] - width, target[1] - height) if fitting == "centre" else (0, 0)
+        return cls(source, target, (width, height), spare[0] // 2, spare[1] // 2)
+
+    def _scale_offset(self, like: Boxes) -> tuple[Boxes, Boxes]:
+        scale = [self.inner[0] / self.source[0], self.inner[1] / self.source[1]] * 2
+        return np.array(scale, like.dtype), np.array([self.left, self.top] * 2, like.dtype)
+
+    def to_input(self, xyxy: Boxes) -> Boxes:
+        """(N, 4) boxes in pixels of the picture -> pixels of the model's input."""
+        scale, offset = self._scale_offset(xyxy)
+        return xyxy * scale + offset
+
+    def to_picture(self, xyxy: Boxes) -> Boxes:
+        """The inverse of `to_input`."""
+        scale, offset = self._scale_offset(xyxy)
+        return (xyxy - offset) / scale
+
+
+class Resizer:
+    """Resizes BGR pictures; keeps what it learned for the next one of the same size. One thread at a time."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    def planes(self, image: Image, width: int, height: int) -> tuple[Plane, Plane, Plane]:
+        """The blue, green and red plane, each (height, width).
+
+        Args:
+            image: (H, W, 3) uint8 BGR of any size from 1 x 1; may be a view, such as a crop of a picture.
+        """
+        if image.shape[:2] == (height, width):
+            return image[..., 0], image[..., 1], image[..., 2]
+        shrinks = width <= image.shape[1] and height <= image.shape[0]
+        frame = VideoFrame.from_numpy_buffer(_readable(image), "bgr24")
+        flags = SHRINK if shrinks else ENLARGE
+        resized = self._reformatter.reformat(frame, width, height, "gbrp", interpolation=flags, **ONE_THREAD)
+        green, blue, red = (
+            np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:height, :width]
+            for plane in resized.planes
+        )
+        return blue, green, red
+
+    def __call__(self, image: Image, width: int, height: int) -> Image:
+        """(height, width, 3) uint8 BGR; the picture itself where it has that size already."""
+        if image.shape[:2] == (height, width):
+            return image
+        return np.stack(self.planes(image, width, height), axis=-1)
+
+
+def resize(image: Image, width: int, height: int) -> Image:
+    """(height, width, 3) uint8 BGR; for many pictures of one size keep a `Resizer`."""
+    return Resizer()(image, width, height)
+
+
+def crop(image: Image, xyxy: Sequence[float] | NDArray[np.floating[Any]], fill: int = 0) -> Image:
+    """The part of a picture in a box, its edges rounded to pixels, `fill` where it lies outside the picture.
+
+    At least 1 x 1; a view where the box lies inside the picture.
+    """
+    left, top, right, bottom = (math.floor(float(side) + 0.5) for side in xyxy)
+    right, bottom = max(right, left + 1), max(bottom, top + 1)
+    height, width = image.shape[:2]
+    inside = image[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    if left >= 0 and top >= 0 and right <= width and bottom <= height:
+        return inside
+    padded = np.full((bottom - top, right - left, 3), fill, np.uint8)
+    y, x = max(-top, 0), max(-left, 0)
+    padded[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
+    return padded
+
+
+@dataclass(frozen=True, slots=True)
+class PixelFormat:
+    """How a model wants its pixels: (value * scale - mean) / std, in this order of channels."""
+
+    colour: Literal["bgr", "rgb"]
+    scale: float
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+class Blob:
+    """The input of a model, filled from pictures in one pass, in a buffer that is kept between calls.
+
+    Attributes:
+        array: (N, 3, H, W), or (N, H, W, 3) where `channels_last`; what the model is to be run on.
+    """
+
+    def __init__(
+        self,
+        batch: int,
+        size: tuple[int, int],
+        pixels: PixelFormat,
+        dtype: DTypeLike = np.float32,
+        channels_last: bool = False,
+        fill: int = 0,
+    ) -> None:
+        """Args: batch pictures of size (width, height) px; `fill`, 0 to 255, lies round letterboxed pictures."""
+        self.size = size
+        planar = np.zeros((batch, 3, size[1], size[0]), dtype)
+        self.array = np.ascontiguousarray(planar.transpose(0, 2, 3, 1)) if channels_last else planar
+        self._planar = self.array.transpose(0, 3, 1, 2) if channels_last else self.array  # a view
+        self._order = (0, 1, 2) if pixels.colour == "bgr" else (2, 1, 0)
+        self._factor = np.array([pixels.scale / std for std in pixels.std], np.float32)
+        self._shift = np.array([mean / std for mean, std in zip(pixels.mean, pixels.std, strict=True)], np.float32)
+        self._fill = fill
+        self._fits: list[Fit | None] = [None] * batch
+        self._resizer = Resizer()
+
+    def put(self, row: int, image: Image, fit: Fit) -> None:
+        """Write a picture into one row of the batch, where `fit` says, and the fill round it."""
+        if fit != self._fits[row]:
+            self._fits[row] = fit
+            if fit.inner != fit.target:
+                every = np.full((1, 1), self._fill, np.uint8)
+                self._write((every, every, every), self._planar[row])
+        inner = self._planar[row, :, fit.top : fit.top + fit.inner[1], fit.left : fit.left + fit.inner[0]]
+        self._write(self._resizer.planes(image, *fit.inner), inner)
+
+    def _write(self, planes: tuple[Plane, Plane, Plane], place: NDArray[Any]) -> None:
+        for channel, plane in enumerate(self._order):
+            factor, shift, out = self._factor[channel], self._shift[channel], place[channel]
+            if factor == 1 and shift == 0:
+                out[:] = planes[plane]
+            elif out.dtype == np.float32:
+                np.multiply(planes[plane], factor, out=out)
+                if shift != 0:
+                    out -= shift
+            else:
+                out[:] = planes[plane] * factor - shift
+
+
+def _readable(image: Image) -> Image:
+    """The picture itself, or a copy with room behind it where swscale would read past its end."""
+    if image.strides[1:] == (3, 1) and image.strides[0] >= 3 * image.shape[1] and image.shape[1] % OVERREAD == 0:
+        return image
+    room = np.empty(image.size + 3 * OVERREAD, np.uint8)
+    padded = room[: image.size].reshape(image.shape)
+    padded[:] = image
+    return padded
