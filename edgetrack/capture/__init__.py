@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
+from edgetrack.capture.ahead import Ahead
 from edgetrack.capture.latest import Latest
 from edgetrack.config import Capture, LiveOptions
 from edgetrack.errors import CaptureError
@@ -38,9 +39,9 @@ class Source(Protocol):
     def __iter__(self) -> Iterator[Frame | None]: ...
 
 
-PLACES = {  # a file is a Source itself; of a live source each module brings its `latest.Camera`
-    "file": ("edgetrack.capture.file:FileSource", "pip install av"),
-    "images": ("edgetrack.capture.images:ImagesSource", "pip install av"),
+PLACES = {  # each a `latest.Camera` or an `ahead.Recording`
+    "file": ("edgetrack.capture.file:VideoFile", "pip install av"),
+    "images": ("edgetrack.capture.images:ImageFolder", "pip install av"),
     "rtsp": ("edgetrack.capture.rtsp:RtspCamera", "pip install av"),
     "v4l2": ("edgetrack.capture.v4l2:V4l2Camera", "pip install av"),
     "gstreamer": ("edgetrack.capture.gstreamer:GstreamerCamera", "sudo apt install python3-opencv"),
@@ -52,5 +53,4 @@ def open_source(config: Capture) -> Source:
     """The source that the configuration names; nothing is opened until it is entered."""
     place, needs = PLACES[config.__struct_config__.tag]  # type: ignore[index]
     part = load(place, needs, CaptureError)(config)
-    source: Source = Latest(part, config) if isinstance(config, LiveOptions) else part
-    return source
+    return Latest(part, config) if isinstance(config, LiveOptions) else Ahead(part)

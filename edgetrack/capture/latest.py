@@ -188,7 +188,9 @@ class Latest:
                         return self._link.silence
             return "the stream ended"
         except self._camera.lost as error:
-            return str(error) or type(error).__name__
+            return str(
+                getattr(error, "strerror", None) or error or type(error).__name__
+            )  # no address: it may hold a password
 
     def _pauses(self) -> Iterator[float]:
         """Seconds: retry_min_s, then anything up to a limit that doubles: many devices must not return at once."""

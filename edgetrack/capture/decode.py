@@ -1,0 +1,53 @@
+"""What every source that FFmpeg reads shares: which stream, which errors, and how a decoded frame becomes BGR."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+
+from edgetrack.types import Image
+
+# InvalidDataError is a ValueError, a refused connection an OSError, a read that timed out neither (PyAV 14 to 18).
+FAULTS: Final = (av.FFmpegError, OSError, ValueError)
+LARGEST_PX = 8192 * 8192  # width * height; a damaged header may claim gigabytes
+
+
+class Bgr:
+    """Decoded frames as BGR arrays, by one scaler that is kept: 1080p takes 0.6 ms instead of 2.0."""
+
+    def __init__(self) -> None:
+        self._scaler = VideoReformatter()
+
+    def __call__(self, frame: av.VideoFrame) -> Image:
+        """(H, W, 3) uint8, the caller's own; the colours of the frame's own matrix and range, BT.601 where it has none.
+
+        Raises ValueError for a frame of over LARGEST_PX.
+        """
+        if frame.width * frame.height > LARGEST_PX:
+            raise ValueError(f"picture is {frame.width}x{frame.height}, over {LARGEST_PX >> 20} megapixels")
+        image = np.asarray(self._scaler.reformat(frame, format="bgr24").to_ndarray(), np.uint8)
+        return image.copy() if frame.format.name == "bgr24" else image  # not converted: still the decoder's own
+
+
+def clockwise(frame: av.VideoFrame) -> int:
+    """Degrees, a multiple of 90, by which the picture must be turned to stand upright (a phone's display matrix)."""
+    return -90 * round(frame.rotation / 90) % 360
+
+
+def video_stream(container: InputContainer) -> VideoStream:
+    """The first stream of pictures; raises ValueError where there is none, as in a text, though FFmpeg paints one."""
+    found = [s for s in container.streams.video if s.codec_context is not None and s.codec_context.name != "ansi"]
+    if not found:
+        others = ", ".join(sorted({s.type for s in container.streams if s.type != "video"}))
+        raise ValueError(f"no video stream in it{f', only {others}' if others else ''}")
+    return found[0]
+
+
+def why(error: BaseException) -> str:
+    """The reason alone: FFmpeg's message repeats the address, which may hold a password."""
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)
