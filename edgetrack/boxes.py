@@ -65,14 +65,18 @@ def iou_pairs(a: Boxes, b: Boxes) -> NDArray[np.floating[Any]]:
     return np.asarray(np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0))
 
 
-def nms(xyxy: Boxes, score: NDArray[np.floating[Any]], max_iou: float) -> NDArray[np.intp]:
+def nms(
+    xyxy: Boxes, score: NDArray[np.floating[Any]], max_iou: float, class_id: NDArray[np.integer[Any]] | None = None
+) -> NDArray[np.intp]:
     """Indices of the boxes that no better one overlaps by more than `max_iou`, best first.
 
-    Greedy non-maximum suppression over the (N, N) matrix; equal scores keep their order. Callers bound N
-    (a thousand candidates are 8 MB of float64) and offset boxes by class to suppress within classes only.
+    Given `class_id` (N,), only one of the same class counts. Greedy non-maximum suppression over the (N, N) matrix; equal scores keep their order. Callers bound N
+    (a thousand candidates are 8 MB of float64).
     """
     order = np.argsort(-score, kind="stable")
     overlaps = np.triu(iou(xyxy[order], xyxy[order]) > max_iou, k=1)
+    if class_id is not None:
+        overlaps &= class_id[order][:, None] == class_id[order]
     keep = np.ones(len(order), dtype=bool)
     for i in np.flatnonzero(overlaps.any(axis=1)):
         if keep[i]:
