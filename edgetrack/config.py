@@ -153,7 +153,7 @@ class DetectConfig(Settings, frozen=True, kw_only=True):
 
     model: Annotated[ModelFile, Meta(description="ONNX file, or the name of a model in the catalogue")]
     head: Annotated[
-        Literal["auto", "yolox", "yolov5", "yolov8", "end2end", "picodet"],
+        Literal["auto", "yolox", "yolov5", "yolov8", "end2end", "picodet", "nanodet"],
         Meta(description="form of the outputs; auto: recognised from their shapes"),
     ] = "auto"
     size: Annotated[
