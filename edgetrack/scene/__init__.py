@@ -1,1 +1,5 @@
 """What tracks mean: zones entered and left, lines crossed, counts."""
+
+from edgetrack.scene.scene import Scene
+
+__all__ = ["Scene"]

@@ -1,0 +1,98 @@
+"""Lines that are crossed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgetrack.config import LineConfig
+from edgetrack.errors import ConfigError
+from edgetrack.scene.geometry import along, pixels, signed_distance
+from edgetrack.scene.steps import SLACK, Happening, Steps
+from edgetrack.types import Direction, LineCount
+
+
+@dataclass(slots=True)
+class _Passage:
+    """What one line knows of one track."""
+
+    side: bool | None = None  # the side proved last; True: the positive one
+    frame: int = 0  # of the newest change of side, proved or not
+    time: float = 0.0
+    on_segment: bool = False  # it went through the line, not round its end
+
+
+class Line:
+    """Counts tracks whose foot point goes through a segment.
+
+    A side is proved by a foot point at least the hysteresis away. A crossing is told when the side opposite to the one
+    proved last is proved; it happened where the foot point changed sides last, and counts if that was between the
+    line's ends. So who dithers near the line is not counted, and who comes back is counted back.
+    """
+
+    def __init__(self, config: LineConfig) -> None:
+        if config.start == config.end:
+            raise ConfigError(f"lines: {config.name}: start and end are both {config.start}; give the line a length")
+        self.since_utc: float | None = None
+        self._counts: dict[int, tuple[int, int]] = {}
+        self._passages: dict[int, _Passage] = {}
+        self.set(config, frozenset())
+
+    def set(self, config: LineConfig, classes: frozenset[int]) -> None:
+        """New settings for the same geometry: counts go on. `classes`: ids that count; empty: all."""
+        self.config = config
+        self._classes = classes
+        for class_id in classes:
+            self._counts.setdefault(class_id, (0, 0))
+
+    def fits(self, config: LineConfig) -> bool:
+        """The same line, whatever else is set."""
+        mine = self.config
+        return (mine.name, mine.start, mine.end) == (config.name, config.start, config.end)
+
+    def scale(self, size: tuple[int, int]) -> None:
+        """Pictures are of this width and height from now on."""
+        self._start, self._end = pixels([self.config.start, self.config.end], size)
+        self._hysteresis_px = round(self.config.hysteresis * size[1], 6)
+
+    def observe(self, steps: Steps) -> list[Happening]:
+        """The crossings that these steps prove, each counted when it is yielded to `count`."""
+        old = signed_distance(steps.before, self._start, self._end)
+        new = signed_distance(steps.foot, self._start, self._end)
+        changed = (old >= 0) != (new >= 0)
+        # On a straight walk only its last position can prove a side that was not proved at its beginning.
+        proved = (np.abs(new) >= self._hysteresis_px) & steps.sighted
+        happenings = []
+        for i in np.flatnonzero(changed | proved).tolist():
+            if self._classes and steps.class_id[i] not in self._classes:
+                continue
+            passage = self._passages.setdefault(steps.track_id[i], _Passage())
+            if changed[i]:
+                cut = steps.before[i] + (steps.foot[i] - steps.before[i]) * (old[i] / (old[i] - new[i]))
+                passage.frame, passage.time = steps.frame[i], steps.time[i]
+                passage.on_segment = 0 <= along(cut, self._start, self._end) <= 1
+            side = bool(new[i] >= 0)
+            if proved[i] and passage.side is not side and self._held(passage, steps.time[i], steps.period[i]):
+                if passage.side is not None and passage.on_segment:
+                    direction: Direction = "in" if side else "out"
+                    happenings.append(
+                        Happening("line_crossed", steps.track_id[i], passage.frame, passage.time, direction)
+                    )
+                passage.side = side
+        return happenings
+
+    def _held(self, passage: _Passage, time: float, period: float) -> bool:
+        return passage.side is None or time - passage.time >= self.config.min_s - SLACK * period
+
+    def count(self, class_id: int, crossing: Happening) -> None:
+        entered, left = self._counts.get(class_id, (0, 0))
+        inwards = crossing.direction == "in"
+        self._counts[class_id] = (entered + inwards, left + (not inwards))
+
+    def forget(self, track_id: int) -> None:
+        self._passages.pop(track_id, None)
+
+    def state(self, utc: float, captured: float) -> LineCount:
+        since = utc if self.since_utc is None else self.since_utc
+        return LineCount(self.config.name, dict(self._counts), since, utc, captured)
