@@ -70,8 +70,8 @@ def nms(
 ) -> NDArray[np.intp]:
     """Indices of the boxes that no better one overlaps by more than `max_iou`, best first.
 
-    Given `class_id` (N,), only one of the same class counts. Greedy non-maximum suppression over the (N, N) matrix; equal scores keep their order. Callers bound N
-    (a thousand candidates are 8 MB of float64).
+    Given `class_id` (N,), only one of the same class counts. Greedy non-maximum suppression over the (N, N) matrix;
+    equal scores keep their order. Callers bound N (a thousand candidates are 8 MB of float64).
     """
     order = np.argsort(-score, kind="stable")
     overlaps = np.triu(iou(xyxy[order], xyxy[order]) > max_iou, k=1)
