@@ -84,7 +84,7 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
     """
     monitor = Monitor(parts.config.health.every_s)
     look = itertools.cycle([True] + [False] * (parts.config.detect.every - 1))  # counts frames seen, not frames taken
-    tracks = Tracks.empty()
+    tracks, utc = Tracks.empty(), 0.0
     with parts.publisher as publisher, parts.source as source:
         publisher.publish([describe(parts), *parts.scene.snapshot(time.time(), time.monotonic())])
         systemd.ready()
@@ -110,9 +110,11 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
                 publisher.publish(events)
                 monitor.lap("publish")
                 monitor.done(frame)
+                utc = frame.utc
             tell(parts, monitor, systemd, tracks)
         systemd.stopping()
-        publisher.publish(parts.scene.end("shutdown", time.time(), time.monotonic()))
+        utc = max(utc, time.time())  # a file's own time may run ahead
+        publisher.publish(parts.scene.end("shutdown", utc, time.monotonic()))
         tell(parts, monitor, systemd, tracks, stopping=True)
 
 
@@ -162,9 +164,9 @@ def describe(parts: Parts) -> Info:
         model=config.detect.model.rsplit("/", 1)[-1],
         head=detector.head,
         providers=tuple(detector.providers),
-        embedder=config.embed.__struct_config__.tag,
+        embedder=str(config.embed.__struct_config__.tag),
         classes=tuple(name for name in detector.names if not config.detect.classes or name in config.detect.classes),
         lines={line.name: {"start": line.start, "end": line.end} for line in config.lines},
         zones={zone.name: {"polygon": zone.polygon} for zone in config.zones},
-        capture=config.capture.__struct_config__.tag,
+        capture=str(config.capture.__struct_config__.tag),
     )

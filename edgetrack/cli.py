@@ -63,6 +63,14 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--probe", action="store_true", help="also open the camera, the models and the broker")
     verb.set_defaults(verb=check)
 
+    bench = verbs.add_parser("bench", help="what things cost on this device").add_subparsers(
+        required=True, metavar="WHAT"
+    )
+    verb = bench.add_parser("tracker", help="the tracker alone, galleries full, ms per frame")
+    verb.add_argument("--objects", type=_numbers, default=[5, 20, 50, 100, 200], metavar="N,N", help="at once")
+    verb.add_argument("--json", action="store_true")
+    verb.set_defaults(verb=bench_tracker)
+
     verb = verbs.add_parser("schema", help="print JSON Schema, for editors and subscribers")
     verb.add_argument("what", choices=["config", "events"])
     verb.set_defaults(verb=schema)
@@ -103,6 +111,20 @@ def schema(arguments: argparse.Namespace) -> int:
         from edgetrack.publish.payload import schema as document
     print(json.dumps(document(), indent=2))
     return 0
+
+
+def bench_tracker(arguments: argparse.Namespace) -> int:
+    from edgetrack.bench import tracker
+
+    print(tracker.main(arguments.objects, arguments.json))
+    return 0
+
+
+def _numbers(text: str) -> list[int]:
+    numbers = [int(part) for part in text.split(",")]
+    if not all(0 < number <= 5000 for number in numbers):
+        raise ValueError
+    return numbers
 
 
 # --- signals and logs ------------------------------------------------------------------------------------------------
