@@ -32,6 +32,8 @@ class Frame:
 
 
 def _check(name: str, array: NDArray[Any], shape: tuple[int | None, ...]) -> None:
+    if array.shape == shape:
+        return
     if len(array.shape) != len(shape) or any(
         want not in (None, got) for want, got in zip(shape, array.shape, strict=True)
     ):
