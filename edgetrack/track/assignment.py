@@ -15,23 +15,24 @@ Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
 
-def overlapping(low: Array, high: Array, other_low: Array, other_high: Array) -> tuple[Index, Index]:
-    """All pairs (i, j) of intervals [low, high] and [other_low, other_high] that touch, ordered by i.
+def inside(low: Array, high: Array, point: Array) -> tuple[Index, Index]:
+    """All pairs (i, j) of an interval i and a point j with low <= point <= high, ordered by i.
 
-    Sweep along the line: with the others sorted by their start, those that may touch i are a run of neighbours.
+    With the points in order, those inside an interval are a run of neighbours.
     """
-    order = np.argsort(other_low)
-    starts = other_low[order]
-    longest = float((other_high - other_low).max(initial=0.0))
-    first = np.searchsorted(starts, low - longest)
-    run = np.searchsorted(starts, high, side="right") - first
-    end = np.cumsum(run)
-    i = np.repeat(np.arange(len(low)), run)
-    j = order[np.arange(len(i)) + np.repeat(first - end + run, run)]
-    if longest > 0.0:
-        touching = np.flatnonzero(other_high[j] >= low[i])
-        i, j = i[touching], j[touching]
-    return i, j
+    order = point.argsort()
+    first = point.searchsorted(low, sorter=order)
+    run = point.searchsorted(high, side="right", sorter=order) - first
+    before = run.cumsum() - run  # pairs of the intervals before this one
+    i = np.arange(len(low)).repeat(run)
+    return i, order[np.arange(len(i)) + (first - before).repeat(run)]
+
+
+def overlapping(low: Array, high: Array, other_low: Array, other_high: Array) -> tuple[Index, Index]:
+    """All pairs (i, j) of intervals [low, high] and [other_low, other_high] that touch, ordered by i."""
+    i, j = inside(low - (other_high - other_low).max(initial=0.0), high, other_low)
+    touching = other_high[j] >= low[i]
+    return i[touching], j[touching]
 
 
 def unrivalled(tracks: Index, detections: Index) -> Mask:
@@ -51,10 +52,10 @@ def assign(tracks: Index, detections: Index, cost: Array, unmatched_cost: float)
         unmatched_cost: what a track costs that gets none.
     """
     alone = unrivalled(tracks, detections)
-    chosen = np.flatnonzero(alone)
+    chosen = alone.nonzero()[0]
     if len(chosen) == len(tracks):
         return chosen
-    rivals = np.flatnonzero(~alone)
+    rivals = (~alone).nonzero()[0]
     row_of, rows = np.unique(tracks[rivals], return_inverse=True)
     column_of, columns = np.unique(detections[rivals], return_inverse=True)
     table = np.full((len(row_of), len(column_of)), unmatched_cost)

@@ -1,10 +1,15 @@
 """What every track has looked like: its last embeddings, all tracks in one array."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Index = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+
+ANGLE_ERROR = 2e-3  # rad; rounding of float32 near an angle of 0, where the cosine is flat
 
 
 class Gallery:
@@ -17,9 +22,9 @@ class Gallery:
     def __init__(self, depth: int, width: int) -> None:
         self.depth = depth
         self.ring: Floats = np.zeros((0, depth, width), np.float32)  # (S, depth, D)
-        self.written = np.zeros(
-            0, np.intp
-        )  # (S,) embeddings ever put into a slot; the newest is at (written - 1) % depth
+        self.written = np.zeros(0, np.intp)  # (S,) embeddings ever put into a slot; row (written - 1) % depth is newest
+        self.first: Floats = np.zeros((0, width), np.float32)  # (S, D) the embedding that a slot began with
+        self.radius: Floats = np.zeros(0, np.float32)  # (S,) rad, widest angle between the first and a later one
         self.free: list[int] = []
 
     @property
@@ -28,7 +33,7 @@ class Gallery:
 
     def take(self, n: int) -> Index:
         """Empty slots for n new tracks."""
-        while len(self.free) < n:
+        if len(self.free) < n:
             self._grow(n)
         cut = len(self.free) - n
         slots = np.array(self.free[cut:], np.intp)
@@ -41,8 +46,14 @@ class Gallery:
 
     def push(self, slots: Index, embeddings: Floats) -> None:
         """Put one embedding into each slot, over its oldest one."""
-        self.ring[slots, self.written[slots] % self.depth] = embeddings
-        self.written[slots] += 1
+        written = self.written[slots]
+        if not written.all():
+            new = slots[written == 0]
+            self.first[new] = embeddings[written == 0]
+            self.radius[new] = 0
+        self.radius[slots] = np.maximum(self.radius[slots], self._angle_to_first(slots, embeddings))
+        self.ring[slots, written % self.depth] = embeddings
+        self.written[slots] = written + 1
 
     def distance(self, slots: Index, embeddings: Floats) -> Floats:
         """Smallest cosine distance (P,) of each embedding (P, D) to those in its slot; infinite for an empty one."""
@@ -50,24 +61,35 @@ class Gallery:
         similarity[np.arange(self.depth) >= self.written[slots, None]] = -np.inf
         return np.asarray(1 - similarity.max(axis=1, initial=-np.inf))
 
-    def within(self, slots: Index, embeddings: Floats, limit: float) -> NDArray[np.bool_]:
+    def within(self, slots: Index, embeddings: Floats, limit: float) -> Mask:
         """Whether `distance` is at most `limit`, (P,): most often the newest embedding proves it already."""
-        near = np.asarray(self.newest_distance(slots, embeddings) <= limit)
-        doubtful = np.flatnonzero(~near)
+        newest = self.ring[slots, (self.written[slots] - 1) % self.depth]
+        near = np.asarray((self.written[slots] > 0) & (1 - np.einsum("pd,pd->p", newest, embeddings) <= limit))
+        doubtful = (~near).nonzero()[0]
         if len(doubtful):
             near[doubtful] = self.distance(slots[doubtful], embeddings[doubtful]) <= limit
         return near
 
-    def newest_distance(self, slots: Index, embeddings: Floats) -> Floats:
-        newest = self.ring[slots, (self.written[slots] - 1) % self.depth]
-        similarity = np.einsum("pd,pd->p", newest, embeddings)
-        return np.where(self.written[slots] > 0, 1 - similarity, np.inf)
+    def possible(self, slots: Index, embeddings: Floats, limit: float) -> Mask:
+        """False where `distance` is certainly above `limit`, (P,), told without reading the ring.
+
+        Angles between unit vectors obey the triangle inequality: an embedding that is further from the first one than
+        the widest of the gallery, by more than the limit, is further than the limit from every one of the gallery.
+        """
+        widest = self.radius[slots] + (math.acos(1 - limit) + ANGLE_ERROR)
+        return np.asarray(self._angle_to_first(slots, embeddings) <= widest)
+
+    def _angle_to_first(self, slots: Index, embeddings: Floats) -> Floats:
+        cosine = np.einsum("pd,pd->p", self.first[slots], embeddings)
+        return np.asarray(np.arccos(cosine.clip(-1, 1)))
 
     def _grow(self, n: int) -> None:
         old = len(self.ring)
-        new = max(2 * old, n, 16)
+        new = max(2 * old, old + n, 16)
         ring = np.zeros((new, self.depth, self.width), np.float32)
         ring[:old] = self.ring
         self.ring = ring
         self.written = np.append(self.written, np.zeros(new - old, np.intp))
+        self.first = np.concatenate([self.first, np.zeros((new - old, self.width), np.float32)])
+        self.radius = np.append(self.radius, np.zeros(new - old, np.float32))
         self.free[:0] = range(new - 1, old - 1, -1)

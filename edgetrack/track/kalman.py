@@ -6,16 +6,17 @@ filters per track, each held by five numbers, and its matrix algebra becomes a f
 is no matrix to invert and none that could lose its symmetry.
 
 A `state` is an array (5, 4, T), float64: position, change per frame, variance of the position, covariance of both,
-variance of the change; by axis (cx, cy, a, h); by track. Only `predict` changes one in place.
+variance of the change; by axis (cx, cy, a, h); by track. `predict` and `update` change it in place.
 
 Wojke et al. 2017, section 2.1; the figures are those of the reference implementation.
 """
+
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 CHI2_95 = 9.4877  # 0.95 quantile of the chi-square distribution with 4 degrees of freedom
 STD_POSITION = 1 / 20  # of the box height; of cx, cy and h
@@ -34,7 +35,7 @@ FIRST_POSITION, FIRST_VELOCITY = _noise(2 * STD_POSITION, 1e-2), _noise(10 * STD
 
 
 def initiate(cxcyah: Array) -> Array:
-    """States (5, 4, N) of tracks that begin at rest, at the boxes (4, N)."""
+    """States (5, 4, N) of tracks that begin at rest, at the boxes cxcyah (4, N)."""
     height2 = cxcyah[3] ** 2
     state = np.zeros((5, *cxcyah.shape))
     state[0] = cxcyah
@@ -45,12 +46,22 @@ def initiate(cxcyah: Array) -> Array:
 
 def predict(state: Array, dt: float = 1.0) -> None:
     """Move a state on by `dt` frames, in place; a random walk adds its noise in proportion to the time."""
-    position, change, variance, covariance, change_variance = state
-    position_noise, change_noise = (PROCESS[0] * position[3] ** 2 + PROCESS[1]) * dt
-    position += change * dt
-    variance += (2 * covariance + change_variance * dt) * dt + position_noise
-    covariance += change_variance * dt
-    change_variance += change_noise
+    noise = PROCESS[0] * (state[0, 3] ** 2 * dt) + PROCESS[1] * dt
+    state[:] = (_transition(dt) @ state.reshape(5, -1)).reshape(state.shape)
+    state[2::2] += noise
+
+
+@lru_cache(maxsize=8)
+def _transition(dt: float) -> Array:
+    """(5, 5): F x and F P F' of one axis, written for the five numbers of a state."""
+    return np.array([[1, dt, 0, 0, 0], [0, 1, 0, 0, 0], [0, 0, 1, 2 * dt, dt * dt], [0, 0, 0, 1, dt], [0, 0, 0, 0, 1]])
+
+
+def xyxy(state: Array) -> Array:
+    """(4, T): the boxes left, top, right, bottom."""
+    centre, half = state[0, :2], state[0, 2:] / 2
+    half[0] *= state[0, 3]
+    return np.concatenate([centre - half, centre + half])
 
 
 def innovation_variance(state: Array) -> Array:
@@ -58,30 +69,28 @@ def innovation_variance(state: Array) -> Array:
     return np.asarray(state[2] + (MEASUREMENT[0] * state[0, 3] ** 2 + MEASUREMENT[1]))
 
 
-def mahalanobis(state: Array, variance: Array, tracks: Index, cxcyah: Array) -> Array:
-    """Squared Mahalanobis distance of pairs; compare with CHI2_95. Wojke et al. 2017, eq. 1.
+def mahalanobis(innovation: Array, variance: Array) -> Array:
+    """Squared Mahalanobis distance of boxes from predictions; compare with CHI2_95. Wojke et al. 2017, eq. 1.
 
     Args:
-        state: (5, 4, T).
-        variance: (4, T) from `innovation_variance`.
-        tracks: (P,) the track of every pair.
-        cxcyah: (4, P) the box of every pair.
+        innovation: (4, P) measured minus predicted cxcyah.
+        variance: (4, P) of `innovation_variance`.
+
+    Returns:
+        (P,)
     """
-    return np.asarray(((cxcyah - state[0, :, tracks].T) ** 2 / variance[:, tracks]).sum(axis=0))
+    return np.asarray((innovation * innovation / variance).sum(axis=0))
 
 
-def update(state: Array, cxcyah: Array) -> Array:
-    """The predicted states (5, 4, M) corrected by one box each (4, M)."""
-    position, change, variance, covariance, change_variance = state
-    innovation = cxcyah - position
-    total = innovation_variance(state)
-    gain, change_gain = variance / total, covariance / total
-    return np.stack(
-        [
-            position + gain * innovation,
-            change + change_gain * innovation,
-            variance - gain * variance,
-            covariance - gain * covariance,
-            change_variance - change_gain * covariance,
-        ]
-    )
+def update(state: Array, variance: Array, cxcyah: Array) -> None:
+    """Correct every state by one box, in place.
+
+    Args:
+        state: (5, 4, T) as predicted.
+        variance: (4, T) of `innovation_variance`; infinite for a track that has no box: its gain is 0.
+        cxcyah: (4, T) the boxes; anything finite for a track that has none.
+    """
+    gain = state[2:4] / variance  # of the position and of its change
+    state[:2] += gain * (cxcyah - state[0])
+    state[4] -= gain[1] * state[3]
+    state[2:4] -= gain[0] * state[2:4]

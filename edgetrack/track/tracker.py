@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgetrack import boxes
 from edgetrack.config import TrackConfig
 from edgetrack.track import kalman
-from edgetrack.track.assignment import assign, overlapping, unrivalled
+from edgetrack.track.assignment import assign, inside, overlapping, unrivalled
 from edgetrack.track.gallery import Gallery
 from edgetrack.types import Detections, Tracks
 
@@ -21,6 +21,8 @@ Mask = NDArray[np.bool_]
 
 NOMINAL_FPS = 30.0  # the noise of the filter is per frame; sequences of MOT16, for which it was chosen, have 25 to 30
 BEYOND_GATE = 1e-5  # how much worse than the gate a pair counts that may not be matched; reference implementation
+UNIT_ERROR = 1e-6  # rounding of a row made unit in float32
+TINY = 1e-24
 
 TRACK = np.dtype(
     [
@@ -33,7 +35,8 @@ TRACK = np.dtype(
         ("hits", np.int64),  # matches so far, the birth included
         ("last_seen", np.float64),  # s
         ("slot", np.intp),  # in the gallery
-    ]
+    ],
+    align=True,
 )
 
 
@@ -41,7 +44,7 @@ TRACK = np.dtype(
 class _Look:
     """The detections of one frame as the tracker wants them."""
 
-    xyxy: Array  # (N, 4)
+    xyxy: Array  # (4, N)
     cxcyah: Array  # (4, N)
     score: NDArray[np.float32]
     class_id: NDArray[np.int32]
@@ -52,14 +55,12 @@ class _Matches:
     """The pairs found so far, and who is still without."""
 
     def __init__(self, n_tracks: int, n_detections: int) -> None:
-        self.tracks: Index = np.zeros(0, np.intp)
-        self.detections: Index = np.zeros(0, np.intp)
+        self.detection_of: Index = np.full(n_tracks, -1, np.intp)
         self.track_open: Mask = np.ones(n_tracks, np.bool_)
         self.detection_open: Mask = np.ones(n_detections, np.bool_)
 
     def add(self, tracks: Index, detections: Index) -> None:
-        self.tracks = np.concatenate([self.tracks, tracks])
-        self.detections = np.concatenate([self.detections, detections])
+        self.detection_of[tracks] = detections
         self.track_open[tracks] = False
         self.detection_open[detections] = False
 
@@ -95,8 +96,9 @@ class Tracker:
         if look is None:
             self._tracks["seen"] = False
             return self._snapshot()
-        matches = self._match(look)
-        self._update(look, matches)
+        variance = kalman.innovation_variance(self._state)
+        matches = self._match(look, variance)
+        self._update(look, variance, matches)
         self._bury(matches)
         self._give_birth(look, matches)
         return self._snapshot()
@@ -114,21 +116,21 @@ class Tracker:
         return 1.0 if self.config.exact else (time - self._time) * NOMINAL_FPS
 
     def _check(self, detections: Detections) -> _Look:
-        xyxy = np.asarray(detections.xyxy, np.float64)
+        xyxy = detections.xyxy.T.astype(np.float64, order="C")
         if not np.isfinite(xyxy).all():
             raise ValueError("xyxy: holds NaN or infinity, expected pixels")
-        size = xyxy[:, 2:] - xyxy[:, :2]
-        if size.min(initial=0.0) < 0:
-            raise ValueError("xyxy: right or bottom lies before left or top; expected left, top, right, bottom")
-        score, class_id = detections.score, detections.class_id
-        if not np.isfinite(score).all():
+        if not np.isfinite(detections.score).all():
             raise ValueError("score: holds NaN or infinity, expected 0 to 1")
         embedding = self._check_embedding(detections.embedding)
-        solid = size.min(axis=1) > 0
-        if not solid.all():
-            xyxy, score, class_id = xyxy[solid], score[solid], class_id[solid]
-            embedding = None if embedding is None else embedding[solid]
-        return _Look(xyxy, np.ascontiguousarray(boxes.xyxy_to_cxcyah(xyxy).T), score, class_id, embedding)
+        size = xyxy[2:] - xyxy[:2]
+        smallest = size.min(initial=1.0)
+        if smallest < 0:
+            raise ValueError("xyxy: right or bottom lies before left or top; expected left, top, right, bottom")
+        if smallest == 0:
+            return self._check(detections[size.min(axis=0) > 0])
+        cxcyah = np.concatenate([xyxy[:2] + size / 2, size])
+        cxcyah[2] /= cxcyah[3]
+        return _Look(xyxy, cxcyah, detections.score, detections.class_id, embedding)
 
     def _check_embedding(self, embedding: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
         """Unit rows; a row of zeros stays one and resembles nobody."""
@@ -136,71 +138,77 @@ class Tracker:
             return None
         if self._gallery is not None and embedding.shape[1] != self._gallery.width:
             raise ValueError(f"embedding: is {embedding.shape[1]} wide, earlier ones were {self._gallery.width}")
-        norm = np.sqrt(np.einsum("nd,nd->n", embedding, embedding))
-        if not np.isfinite(norm).all():
+        norm2 = np.einsum("nd,nd->n", embedding, embedding)
+        if not np.isfinite(norm2).all():
             raise ValueError("embedding: holds NaN or infinity")
-        return np.asarray(embedding / np.maximum(norm, 1e-12)[:, None], np.float32)
+        if np.abs(norm2 - 1).max() > UNIT_ERROR:
+            embedding = embedding / np.sqrt(np.maximum(norm2, TINY))[:, None]
+        return np.asarray(embedding, np.float32)
 
     # --- matching ----------------------------------------------------------------------------------------------------
 
-    def _match(self, look: _Look) -> _Matches:
-        matches = _Matches(len(self._tracks), len(look.xyxy))
-        if len(self._tracks) and len(look.xyxy):
+    def _match(self, look: _Look, variance: Array) -> _Matches:
+        matches = _Matches(len(self._tracks), len(look.score))
+        if len(self._tracks) and len(look.score):
             if look.embedding is not None:
-                self._match_appearance(look, look.embedding, matches)
+                self._match_appearance(look, look.embedding, variance, matches)
             self._match_iou(look, matches)
         return matches
 
-    def _match_appearance(self, look: _Look, embedding: NDArray[np.float32], matches: _Matches) -> None:
+    def _match_appearance(
+        self, look: _Look, embedding: NDArray[np.float32], variance: Array, matches: _Matches
+    ) -> None:
         """The matching cascade: among the pairs within the motion gate, the most recently seen tracks choose first.
 
         A pair without a rival needs no exact cost, only to be within the limit, and no place in the cascade.
         """
         assert self._gallery is not None
-        tracks, detections, motion = self._gated(look)
-        slots = self._tracks["slot"][tracks]
         limit, weight = self.config.max_cosine_distance, self.config.motion_weight
+        tracks, detections, motion = self._gated(look, variance)
+        slots = self._tracks["slot"][tracks]
+        possible = self._gallery.possible(slots, embedding[detections], limit)
+        tracks, detections, motion, slots = (a[possible] for a in (tracks, detections, motion, slots))
 
         alone = unrivalled(tracks, detections)
-        pairs = np.flatnonzero(alone)
+        pairs = alone.nonzero()[0]
         pairs = pairs[self._gallery.within(slots[pairs], embedding[detections[pairs]], limit)]
         matches.add(tracks[pairs], detections[pairs])
 
-        rivals = np.flatnonzero(~alone)
+        rivals = (~alone).nonzero()[0]
         missed = self._tracks["missed"][tracks[rivals]]
-        for age in np.unique(missed):
+        for age in sorted(set(missed.tolist())):
             pairs = rivals[missed == age]
             pairs = pairs[matches.detection_open[detections[pairs]]]
             distance = self._gallery.distance(slots[pairs], embedding[detections[pairs]])
             cost = weight * motion[pairs] + (1 - weight) * distance
-            near = np.flatnonzero(distance <= limit)
+            near = (distance <= limit).nonzero()[0]
             unmatched_cost = weight * kalman.CHI2_95 + (1 - weight) * limit + BEYOND_GATE
             chosen = pairs[near[assign(tracks[pairs[near]], detections[pairs[near]], cost[near], unmatched_cost)]]
             matches.add(tracks[chosen], detections[chosen])
 
-    def _gated(self, look: _Look) -> tuple[Index, Index, Array]:
+    def _gated(self, look: _Look, variance: Array) -> tuple[Index, Index, Array]:
         """Pairs of a confirmed track and a detection within the motion gate, and their Mahalanobis distance."""
-        confirmed = np.flatnonzero(self._tracks["confirmed"] & (self._tracks["missed"] < self.config.max_age))
-        variance = kalman.innovation_variance(self._state)
-        x, reach = self._state[0, 0, confirmed], np.sqrt(kalman.CHI2_95 * variance[0, confirmed])
-        i, detections = overlapping(x - reach, x + reach, look.cxcyah[0], look.cxcyah[0])
-        tracks = confirmed[i]
-        distance = kalman.mahalanobis(self._state, variance, tracks, look.cxcyah[:, detections])
-        inside = distance <= kalman.CHI2_95
+        position = self._state[0]
+        reach = np.sqrt(kalman.CHI2_95 * variance[0])
+        tracks, detections = inside(position[0] - reach, position[0] + reach, look.cxcyah[0])
+        innovation = look.cxcyah.take(detections, axis=1) - position.take(tracks, axis=1)
+        distance = kalman.mahalanobis(innovation, variance.take(tracks, axis=1))
+        eligible = self._tracks["confirmed"] & (self._tracks["missed"] < self.config.max_age)
+        near = eligible.take(tracks) & (distance <= kalman.CHI2_95)
         if self.config.class_aware:
-            inside &= self._tracks["class_id"][tracks] == look.class_id[detections]
-        return tracks[inside], detections[inside], distance[inside]
+            near &= self._tracks["class_id"].take(tracks) == look.class_id.take(detections)
+        return tracks[near], detections[near], distance[near]
 
     def _match_iou(self, look: _Look, matches: _Matches) -> None:
         """By overlap: tentative tracks, and confirmed ones that were seen a frame ago."""
         eligible = matches.track_open & (~self._tracks["confirmed"] | (self._tracks["missed"] == 0))
-        rows, columns = np.flatnonzero(eligible), np.flatnonzero(matches.detection_open)
+        rows, columns = eligible.nonzero()[0], matches.detection_open.nonzero()[0]
         if not len(rows) or not len(columns):
             return
-        here = boxes.cxcyah_to_xyxy(self._state[0][:, rows].T)
-        there = look.xyxy[columns]
-        i, j = overlapping(here[:, 0], here[:, 2], there[:, 0], there[:, 2])
-        cost = 1 - boxes.iou_pairs(here[i], there[j])
+        here = kalman.xyxy(self._state[:, :, rows])
+        there = look.xyxy[:, columns]
+        i, j = overlapping(here[0], here[2], there[0], there[2])
+        cost = 1 - boxes.iou_pairs(here[:, i].T, there[:, j].T)
         near = cost <= self.config.max_iou_distance
         if self.config.class_aware:
             near &= self._tracks["class_id"][rows[i]] == look.class_id[columns[j]]
@@ -210,14 +218,18 @@ class Tracker:
 
     # --- life and death ----------------------------------------------------------------------------------------------
 
-    def _update(self, look: _Look, matches: _Matches) -> None:
-        rows, columns = matches.tracks, matches.detections
+    def _update(self, look: _Look, variance: Array, matches: _Matches) -> None:
         tracks = self._tracks
-        self._state[:, :, rows] = kalman.update(self._state[:, :, rows], look.cxcyah[:, columns])
+        rows = (~matches.track_open).nonzero()[0]
+        columns = matches.detection_of[rows]
+        measured = self._state[0].copy()
+        measured[:, rows] = look.cxcyah.take(columns, axis=1)
+        variance[:, matches.track_open] = np.inf
+        kalman.update(self._state, variance, measured)
         tracks["missed"] += 1
         tracks["missed"][rows] = 0
-        tracks["seen"] = ~matches.track_open
         tracks["hits"][rows] += 1
+        tracks["seen"] = ~matches.track_open
         tracks["score"][rows] = look.score[columns]
         tracks["last_seen"][rows] = self._time
         tracks["confirmed"] |= tracks["hits"] >= self.config.n_init
@@ -238,7 +250,7 @@ class Tracker:
             self._state = self._state[:, :, ~dead]
 
     def _give_birth(self, look: _Look, matches: _Matches) -> None:
-        columns = np.flatnonzero(matches.detection_open)
+        columns = matches.detection_open.nonzero()[0]
         if not len(columns):
             return
         born = np.zeros(len(columns), TRACK)
@@ -260,7 +272,7 @@ class Tracker:
         tracks = self._tracks
         return Tracks(
             track_id=tracks["track_id"].copy(),
-            xyxy=np.asarray(boxes.cxcyah_to_xyxy(self._state[0].T), np.float64),
+            xyxy=kalman.xyxy(self._state).T,
             class_id=tracks["class_id"].copy(),
             score=tracks["score"].copy(),
             confirmed=tracks["confirmed"].copy(),
