@@ -25,6 +25,7 @@ Seconds = Annotated[float, Meta(ge=0, le=86400)]
 Side = Annotated[int, Meta(ge=16, le=8192)]  # of a model's input, px
 Shift = Annotated[float, Meta(ge=-255, le=255)]
 Divisor = Annotated[float, Meta(gt=0, le=255)]
+Provider = Annotated[str, Meta(pattern="^(tensorrt|cuda|openvino|xnnpack|cpu)$")]
 
 # Paths, told apart for `edgetrack.configfile`: what must exist, and what may be a name in the catalogue of models.
 ModelFile = Annotated[str, Meta(min_length=1, extra={"path": "model"})]
@@ -244,9 +245,7 @@ class LineConfig(Settings, frozen=True, kw_only=True):
     """A line on the ground; `in` is from the left of start->end to its right as seen in the picture."""
 
     name: Annotated[Name, Meta(description="in topics and events: a-z, 0-9, _ and -; no two lines share one")]
-    start: Annotated[
-        Point, Meta(description="[x, y], fractions of the picture: pixels divided by its width and height")
-    ]
+    start: Annotated[Point, Meta(description="where the line begins: [x, y], fractions of the picture")]
     end: Annotated[Point, Meta(description="where it ends: [x, y], fractions of the picture")]
     classes: Annotated[list[str], Meta(description="names that count; empty: all reported ones")] = field(
         default_factory=list
@@ -270,7 +269,7 @@ class RuntimeConfig(Settings, frozen=True, kw_only=True):
     """How ONNX Runtime runs the models."""
 
     providers: Annotated[
-        list[str], Meta(min_length=1, description="in order of preference: tensorrt, cuda, openvino, xnnpack, cpu")
+        list[Provider], Meta(min_length=1, description="in order of preference: tensorrt, cuda, openvino, xnnpack, cpu")
     ] = field(default_factory=lambda: ["cpu"])
     threads: Annotated[int, Meta(ge=0, le=64, description="for one inference; 0: cores - 1, at least 1")] = 0
     allow_spinning: Annotated[
@@ -292,7 +291,9 @@ class MqttPublish(Settings, frozen=True, kw_only=True, tag_field="kind", tag="mq
 
     url: Annotated[str, Meta(pattern="^mqtts?://", description="mqtt://host[:1883] or mqtts://host[:8883]")]
     version: Annotated[Literal["5", "3.1.1"], Meta(description="5 reports denied topics, 3.1.1 cannot")] = "5"
-    prefix: Annotated[str, Meta(pattern="^[^+#]+$", description="first levels of every topic")] = "edgetrack/v1"
+    prefix: Annotated[str, Meta(pattern="^[^+#]+$", description="first levels of every topic, without + and #")] = (
+        "edgetrack/v1"
+    )
     client_id: Annotated[str, Meta(description="empty: edgetrack-<device>-<camera>")] = ""
     username: Annotated[str, Meta(description="for the broker's login; empty: none")] = ""
     password_file: Annotated[
