@@ -1,0 +1,127 @@
+"""Appearance by a re-identification network: one unit row for each box, one run a picture."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgetrack.boxes import clip
+from edgetrack.config import InputFormat, ReidEmbed, RuntimeConfig
+from edgetrack.errors import ModelError
+from edgetrack.image import Blob, Fit, Fitting, PixelFormat, crop
+from edgetrack.runtime import OnnxModel
+from edgetrack.types import Detections, Image
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH = 32  # of models that leave it open; a buffer for 32 crops of 128 x 256 px takes 13 MB
+OPEN_SIZE = (128, 256)  # px, width and height, where a model leaves them open; people stand
+# Channels first: as torchreid exports. Channels last: as OpenVINO's person-reidentification models want it.
+RGB = PixelFormat("rgb", 1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+BGR = PixelFormat("bgr", 1, (0, 0, 0), (1, 1, 1))
+
+
+class ReidEmbedder:
+    """Embeds the crops of all boxes with an ONNX model of any input size and layout, fixed or open batch.
+
+    Attributes:
+        width: D, of an embedding.
+        providers: what the model really runs on.
+
+    Raises:
+        ModelError: the file cannot be loaded or run, or is no embedder.
+    """
+
+    def __init__(self, config: ReidEmbed, runtime: RuntimeConfig) -> None:
+        self._model = OnnxModel(config.model, runtime)
+        self.providers = self._model.providers
+        size, fixed, channels_last = _input(self._model)
+        pixels, self._fitting = _format(config.input, channels_last)
+        self._blob = Blob(fixed or 1, size, pixels, self._model.inputs[0].dtype, channels_last)
+        self._renew = (size, pixels, self._model.inputs[0].dtype, channels_last)
+        self._fixed = fixed is not None
+        self._warned = False
+        outputs = self._model.run(self._blob.array)
+        if outputs[0].shape[0] != len(self._blob.array) or outputs[0].size == 0:
+            raise ModelError(
+                f"{config.model}: output for {len(self._blob.array)} crops is {outputs[0].shape}, expected one row for "
+                "each; choose a re-identification model"
+            )
+        self.width = outputs[0].size // len(outputs[0])
+        log.info("%s: %d values from %d x %d px, on %s", config.model, self.width, *size, self.providers)
+
+    def embed(self, image: Image, detections: Detections) -> Detections:
+        """The detections with `embedding`, (N, D) float32 unit rows.
+
+        Args:
+            image: (H, W, 3) uint8 BGR, the one that the boxes are of; what of a box lies outside it is left out.
+        """
+        boxes = pixels_of(detections.xyxy, image.shape[1], image.shape[0])
+        batch = self._batch(len(boxes))
+        rows = [self._run(image, boxes[start : start + batch]) for start in range(0, len(boxes), batch)]
+        embedding = np.concatenate([np.empty((0, self.width), np.float32), *rows])
+        return replace(detections, embedding=self._unit(embedding))
+
+    def _batch(self, wanted: int) -> int:
+        """Crops a run; the buffer grows with the need, and stays."""
+        room = len(self._blob.array)
+        if not self._fixed and room < min(wanted, MAX_BATCH):
+            room = min(max(wanted, 2 * room), MAX_BATCH)
+            self._blob = Blob(room, *self._renew)
+        return room
+
+    def _run(self, image: Image, boxes: NDArray[np.int64]) -> NDArray[np.float32]:
+        for row, box in enumerate(boxes):
+            part = crop(image, box)
+            self._blob.put(row, part, Fit.of((part.shape[1], part.shape[0]), self._blob.size, self._fitting))
+        blob = self._blob.array if self._fixed else self._blob.array[: len(boxes)]
+        output: NDArray[Any] = self._model.run(blob)[0]
+        rows: NDArray[np.float32] = output.reshape(len(output), -1)[: len(boxes)].astype(np.float32, copy=False)
+        return rows
+
+    def _unit(self, embedding: NDArray[np.float32]) -> NDArray[np.float32]:
+        length = np.linalg.norm(embedding, axis=1, keepdims=True)
+        bad = ~(np.isfinite(length) & (length > 0))[:, 0]
+        if bad.any():
+            if not self._warned:
+                log.warning(
+                    "%s: embeddings are zero, NaN or infinite; the model is damaged or gets a wrong input format",
+                    self._model.path,
+                )
+                self._warned = True
+            embedding = np.where(bad[:, None], np.float32(1), embedding)  # like each other, and like no one
+            length[bad] = self.width**0.5
+        return embedding / length
+
+
+def pixels_of(xyxy: NDArray[Any], width: int, height: int) -> NDArray[np.int64]:
+    """(N, 4) boxes rounded outwards to whole pixels of a picture, cut at its edges, at least one pixel each."""
+    sides = np.concatenate([np.floor(xyxy[:, :2]), np.ceil(xyxy[:, 2:])], axis=1)
+    whole = clip(np.nan_to_num(sides.astype(np.float64)), width, height).astype(np.int64)
+    whole[:, :2] = np.minimum(whole[:, :2], [width - 1, height - 1])
+    whole[:, 2:] = np.maximum(whole[:, 2:], whole[:, :2] + 1)
+    return whole
+
+
+def _input(model: OnnxModel) -> tuple[tuple[int, int], int | None, bool]:
+    """Width and height in px, batch (None: open), and whether channels come last."""
+    tensor = model.inputs[0]
+    shape = tensor.shape
+    kinds = (np.float32, np.float16, np.uint8)
+    if len(model.inputs) != 1 or len(shape) != 4 or 3 not in (shape[1], shape[3]) or tensor.dtype not in kinds:
+        raise ModelError(
+            f"{model.path}: inputs are {', '.join(map(str, model.inputs))}, expected crops as (N, 3, height, width) or "
+            "(N, height, width, 3) in float32, float16 or uint8; choose a re-identification model"
+        )
+    channels_last = shape[1] != 3
+    height, width = (shape[1], shape[2]) if channels_last else (shape[2], shape[3])
+    return (width or OPEN_SIZE[0], height or OPEN_SIZE[1]), shape[0], channels_last
+
+
+def _format(own: InputFormat, channels_last: bool) -> tuple[PixelFormat, Fitting]:
+    given = {key: value for key in ("colour", "scale", "mean", "std") if (value := getattr(own, key)) is not None}
+    return replace(BGR if channels_last else RGB, **given), own.fit or "stretch"
