@@ -1,0 +1,435 @@
+"""The picamera source through the application's own door, on the real picamera2 and a camera made for these tests."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgetrack.capture import Source, open_source
+from edgetrack.capture.picamera import POLL_S, RESTARTS_MAX, Picamera
+from edgetrack.config import PicameraCapture
+from edgetrack.errors import CaptureError
+from edgetrack.types import Frame
+
+pytest.importorskip("picamera2", reason="the real picamera2 on a stand-in camera: run .ci/picamera")
+
+pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's preview thread
+
+RED, GREEN, BLUE = (220, 30, 10), (20, 200, 60), (40, 90, 250)  # R, G, B
+
+
+@pytest.fixture(autouse=True)
+def quick_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Picamera, "open_s", 0.2)
+
+
+def source(**settings: Any) -> Source:
+    quick = {"width": 320, "height": 240, "fps": 50, "stall_s": 5.0, "retry_min_s": 0.1, "retry_max_s": 0.2}
+    return open_source(PicameraCapture(**{**quick, **settings}))
+
+
+def frames(running: Source, n: int) -> list[Frame]:
+    """The next n pictures; fails where they take longer than any machine needs."""
+    until = time.monotonic() + 20
+    found: list[Frame] = []
+    for frame in running:
+        found += [frame] if frame is not None else []
+        if len(found) == n:
+            return found
+        assert time.monotonic() < until, f"{len(found)} of {n} pictures"
+    raise AssertionError("the source ended")
+
+
+def looks(running: Source) -> Iterator[Frame | None]:
+    """What the loop sees, for at most 20 s."""
+    until = time.monotonic() + 20
+    for frame in running:
+        assert time.monotonic() < until
+        yield frame
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def stripes(width: int, height: int, number: int) -> np.ndarray:
+    """Red, green and blue from left to right; R, G, B."""
+    picture = np.empty((height, width, 3), np.uint8)
+    for i, colour in enumerate((RED, GREEN, BLUE)):
+        picture[:, i * width // 3 : (i + 1) * width // 3] = colour
+    return picture
+
+
+def numbered(width: int, height: int, number: int) -> np.ndarray:
+    return np.full((height, width, 3), number % 150, np.uint8)
+
+
+# --- the picture
+
+
+def test_a_picture_is_blue_green_red(camera: Any) -> None:
+    camera.paint = stripes
+    with source() as running:
+        (frame,) = frames(running, 1)
+    for i, colour in enumerate((RED, GREEN, BLUE)):
+        assert frame.image[120, 53 + i * 107].tolist() == list(reversed(colour))
+
+
+@pytest.mark.parametrize("width", [322, 326, 640])
+def test_the_padding_of_rows_is_cut(camera: Any, width: int) -> None:
+    camera.paint = stripes
+    with source(width=width) as running:
+        (frame,) = frames(running, 1)
+    assert np.array_equal(frame.image, stripes(width, 240, 0)[:, :, ::-1])
+
+
+def test_a_stride_that_the_camera_widens_changes_nothing_in_the_picture(camera: Any) -> None:
+    camera.paint = stripes
+
+    def widen(stream: Any) -> None:
+        stream.stride = 4096
+
+    camera.faults.adjust = widen
+    with source() as running:
+        (frame,) = frames(running, 1)
+    assert np.array_equal(frame.image, stripes(320, 240, 0)[:, :, ::-1])
+
+
+def test_a_size_that_the_camera_adjusts_is_the_size_of_the_picture(
+    camera: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    from libcamera import Size
+
+    def shrink(stream: Any) -> None:
+        stream.size = Size(min(stream.size.width, 304), min(stream.size.height, 228))
+
+    camera.faults.adjust = shrink
+    with source() as running:
+        (frame,) = frames(running, 1)
+    assert frame.size == (304, 228)
+    assert "gives 304 x 228, not 320 x 240" in caplog.text
+
+
+def test_a_picture_does_not_change_when_its_buffer_is_used_again(camera: Any) -> None:
+    camera.paint = numbered
+    with source() as running:
+        first = frames(running, 1)[0]
+        value = int(first.image[0, 0, 0])
+        frames(running, 12)
+    assert (first.image == value).all()
+
+
+def test_rotation_applies_to_the_camera_module_too(camera: Any) -> None:
+    camera.paint = stripes
+    with source(rotate=180) as running:
+        (frame,) = frames(running, 1)
+    assert frame.image[120, 40].tolist() == list(reversed(BLUE))
+
+
+# --- buffers and jobs
+
+
+def test_every_buffer_goes_back_to_the_camera(camera: Any) -> None:
+    with source(buffers=4) as running:
+        frames(running, 20)
+        camera.faults.stalled = True
+        wait_for(lambda: len(camera.queued) == 4)
+
+
+def test_waits_that_time_out_take_no_buffer(camera: Any) -> None:
+    """Six timeouts with four buffers: were each wait a job of its own, the camera would starve for ever."""
+    with source(buffers=4) as running:
+        frames(running, 3)
+        camera.faults.stalled = True
+        time.sleep(6 * POLL_S)
+        camera.faults.stalled = False
+        frames(running, 20)
+        camera.faults.stalled = True
+        wait_for(lambda: len(camera.queued) == 4)
+    assert len(camera.started_with) == 1
+
+
+def test_a_request_that_comes_while_nobody_waits_is_released_at_the_end(camera: Any) -> None:
+    part = Picamera(PicameraCapture(width=320, height=240, fps=50, buffers=4))
+    part.check()
+    shots = part.shots()
+    camera.faults.stalled = True
+    while next(shots) is not None:
+        pass
+    camera.faults.stalled = False
+    wait_for(lambda: len(camera.queued) == 3)
+    camera.faults.stalled = True
+    shots.close()
+    part.close()
+    assert camera.queued_at_stop == [4]
+
+
+def test_two_buffers_are_enough(camera: Any) -> None:
+    with source(buffers=2) as running:
+        assert len(frames(running, 20)) == 20
+
+
+def test_a_loop_that_is_busy_gets_the_newest_picture_and_the_others_count_as_dropped(camera: Any) -> None:
+    camera.paint = numbered
+    with source() as running:
+        first = frames(running, 1)[0]
+        time.sleep(0.5)
+        newest = camera.number
+        second = frames(running, 1)[0]
+        state = running.state
+    assert int(second.image[0, 0, 0]) >= newest - 2
+    assert second.index - first.index > 10
+    assert state.dropped == second.index - 1
+    assert state.frames == 2
+
+
+def test_frames_with_errors_are_not_shown_but_counted(camera: Any) -> None:
+    camera.paint = numbered
+    camera.faults.error_every = 3
+    with source() as running:
+        shown = frames(running, 12)
+        state = running.state
+    assert all(int(frame.image[0, 0, 0]) % 3 for frame in shown)
+    assert camera.error_frames > 0
+    assert state.dropped >= shown[-1].index + 1 - 12 > 0
+
+
+# --- time
+
+
+def test_the_time_of_a_picture_is_when_the_sensor_took_it(camera: Any) -> None:
+    """However long the ISP and picamera2 keep it."""
+    camera.faults.late_s = 0.3
+    with source(fps=10) as running:
+        (frame,) = frames(running, 1)
+        age, wall_age = time.monotonic() - frame.captured, time.time() - frame.utc
+    assert age >= 0.3
+    assert wall_age == pytest.approx(age, abs=0.05)
+    assert frame.time == frame.captured
+
+
+def test_without_a_stamp_the_time_is_that_of_arrival(camera: Any) -> None:
+    camera.faults.late_s = 0.3
+    camera.faults.no_timestamp = True
+    entered = time.monotonic()
+    with source() as running:
+        (frame,) = frames(running, 1)
+    assert frame.captured >= entered + 0.3
+
+
+def test_a_stamp_of_another_clock_does_not_date_a_picture_hours_back(camera: Any) -> None:
+    camera.faults.clock_behind_s = 36_000
+    with source() as running:
+        (frame,) = frames(running, 1)
+    assert time.monotonic() - frame.captured < 10
+
+
+def test_time_never_goes_back(camera: Any) -> None:
+    with source() as running:
+        times = [frame.time for frame in frames(running, 20)]
+    assert times == sorted(times)
+
+
+# --- silence
+
+
+def test_a_silent_camera_yields_none_at_least_once_a_second(camera: Any) -> None:
+    with source() as running:
+        frames(running, 2)
+        camera.faults.stalled = True
+        seen = [(time.monotonic(), frame) for frame in islice(looks(running), 5)]
+    gaps = np.diff([when for when, _ in seen])
+    assert seen[-1][1] is None
+    assert gaps.max() < 1.0
+
+
+def test_a_sensor_that_fell_silent_is_started_again_on_the_same_object(camera: Any) -> None:
+    with source(stall_s=0.5) as running:
+        before = frames(running, 3)[-1]
+        camera.time_out()
+        after = next(frame for frame in looks(running) if frame is not None and frame.time > before.time + 0.4)
+        frames(running, 10)
+        state = running.state
+    assert after.index > before.index
+    assert (state.state, state.outages) == ("ok", 1)
+    assert state.blind_s >= 0.4
+    assert len(camera.started_with) == 2
+    assert camera.configured == 1
+
+
+def test_a_new_start_keeps_the_frame_rate(camera: Any) -> None:
+    with source(stall_s=0.5, fps=40) as running:
+        frames(running, 1)
+        camera.time_out()
+        wait_for(lambda: next(iter(running)) is not None and len(camera.started_with) == 2)
+    assert [settings["FrameDurationLimits"] for settings in camera.started_with] == [(25_000, 25_000)] * 2
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_death_of_picamera2s_own_thread_is_survived(camera: Any) -> None:
+    """A request that cannot be queued again ends its event loop, or the reader's release: pictures stop either way."""
+    with source(stall_s=0.5) as running:
+        before = frames(running, 3)[-1]
+        for _ in range(3):
+            camera.faults.refuse_queue = 2
+            wait_for(lambda: camera.faults.refuse_queue == 0 and next(iter(running)) is not None)
+        assert frames(running, 20)[-1].index > before.index
+        assert running.state.state == "ok"
+
+
+def test_while_it_is_silent_the_state_says_so(camera: Any) -> None:
+    with source(stall_s=0.5) as running:
+        frames(running, 1)
+        camera.faults.stalled = True
+        next(frame for frame in looks(running) if running.state.state == "degraded")
+        assert running.state.reason == "no picture for 0.5 s"
+
+
+def test_a_camera_that_stays_silent_needs_a_new_process(camera: Any) -> None:
+    with source(stall_s=0.3) as running:
+        frames(running, 1)
+        camera.faults.stalled = True
+        with pytest.raises(CaptureError, match=r"picamera 0: no picture after 5 starts.*restart the daemon.*cable"):
+            list(looks(running))
+    assert len(camera.started_with) <= RESTARTS_MAX + 1
+    assert camera.configured == 1
+    assert not camera.acquired
+
+
+def test_a_camera_that_vanishes_needs_a_new_process_too(camera: Any) -> None:
+    with source(stall_s=0.3) as running:
+        frames(running, 1)
+        camera.faults.gone = True
+        with pytest.raises(CaptureError, match="no picture after 5 starts"):
+            list(looks(running))
+
+
+def test_a_driver_that_hangs_in_stop_needs_a_new_process(camera: Any) -> None:
+    let_go = camera.faults.stop_waits_for = threading.Event()
+    try:
+        with source(stall_s=0.3) as running:
+            frames(running, 1)
+            camera.faults.stalled = True
+            with pytest.raises(CaptureError, match="picamera 0: the driver hangs; only a new process frees it"):
+                list(looks(running))
+    finally:
+        let_go.set()
+    wait_for(lambda: not camera.acquired)
+
+
+# --- leaving
+
+
+@pytest.mark.parametrize("stalled", [False, True])
+def test_leaving_lets_the_camera_go(camera: Any, stalled: bool) -> None:
+    with source() as running:
+        frames(running, 3)
+        camera.faults.stalled = stalled
+    assert not camera.acquired
+    assert not camera.streaming
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("capture")]
+
+
+def test_leaving_does_not_wait_for_a_driver_that_hangs(camera: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with source() as running:
+        frames(running, 1)
+        let_go = camera.faults.stop_waits_for = threading.Event()
+        left = time.monotonic()
+    took = time.monotonic() - left
+    let_go.set()
+    wait_for(lambda: not camera.acquired)
+    assert took < 2
+    assert "does not let go" in caplog.text
+
+
+def test_it_can_be_entered_again(camera: Any) -> None:
+    running = source()
+    for _ in range(3):
+        with running:
+            frames(running, 3)
+    assert not camera.acquired
+
+
+# --- opening
+
+
+def test_a_number_that_no_camera_has_names_those_there_are(camera: Any) -> None:
+    with (
+        pytest.raises(CaptureError, match=r"picamera 2: libcamera lists 0: standin; set capture.camera"),
+        source(camera=2),
+    ):
+        pass
+
+
+def test_without_any_camera_it_says_so(camera: Any) -> None:
+    import libcamera
+
+    libcamera.CameraManager.singleton().cameras.clear()
+    with pytest.raises(CaptureError, match=r"picamera 0: libcamera lists none; .*cable"), source():
+        pass
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_camera_in_use_elsewhere_is_named_busy(camera: Any) -> None:
+    camera.faults.busy = True
+    with pytest.raises(CaptureError, match=r"picamera 0: .*busy; another process has it: sudo fuser"), source():
+        pass
+    gc.collect()  # picamera2 leaves a pipe open when its constructor fails, which Python reports here
+
+
+def test_too_little_memory_for_the_buffers_says_how_to_need_less(camera: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from picamera2.allocators import dmaallocator
+
+    monkeypatch.setattr(dmaallocator.DmaHeap, "full", True)
+    with pytest.raises(CaptureError, match=r"no memory for 4 buffers of 320 x 240 .*lower capture.buffers"), source():
+        pass
+    assert not camera.acquired
+
+
+def test_a_camera_without_bgr_is_refused(camera: Any) -> None:
+    from libcamera import PixelFormat
+
+    def only_yuyv(stream: Any) -> None:
+        stream.pixel_format = PixelFormat("YUYV")
+
+    camera.faults.adjust = only_yuyv
+    with pytest.raises(CaptureError, match="picamera 0: the camera gives YUYV, not RGB888; use kind: v4l2"), source():
+        pass
+    assert not camera.acquired
+
+
+def test_a_camera_without_a_frame_rate_control_runs_at_its_own(camera: Any) -> None:
+    from libcamera import controls
+
+    del camera.controls[controls.FrameDurationLimits]
+    with source() as running:
+        frames(running, 2)
+    assert "FrameDurationLimits" not in camera.started_with[0]
+
+
+def test_a_frame_rate_beyond_the_camera_is_told(camera: Any, caplog: pytest.LogCaptureFixture) -> None:
+    from libcamera import ControlInfo, controls
+
+    camera.controls[controls.FrameDurationLimits] = ControlInfo(20_000, 60_000_000, 33_333)
+    with caplog.at_level(logging.WARNING), source(fps=100):
+        pass
+    assert "gives at most 50.0 frames/s at this size, not 100" in caplog.text
+
+
+def test_only_one_stream_is_asked_for(camera: Any) -> None:
+    """A raw stream would double the memory, a queued picture would be an old one."""
+    running = source()
+    with running:
+        frames(running, 1)
+        assert all(len(request.buffers) == 1 for request in list(camera.queued))
