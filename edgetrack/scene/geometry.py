@@ -37,7 +37,7 @@ def along(point: Points, start: Points, end: Points) -> float:
 def inside(points: Points, polygon: Points) -> NDArray[np.bool_]:
     """(N,) even-odd rule: a ray to the right crosses the outline (E, 2) an odd number of times."""
     x, y = points[:, :1], points[:, 1:]
-    a, b = polygon, np.roll(polygon, -1, axis=0)
+    a, b = polygon, np.concatenate([polygon[1:], polygon[:1]])
     spans = (a[:, 1] > y) != (b[:, 1] > y)
     rise = np.where(a[:, 1] == b[:, 1], 1.0, b[:, 1] - a[:, 1])  # level edges span nothing
     cut = a[:, 0] + (y - a[:, 1]) * (b[:, 0] - a[:, 0]) / rise

@@ -57,29 +57,29 @@ class Line:
         self._hysteresis_px = round(self.config.hysteresis * size[1], 6)
 
     def observe(self, steps: Steps) -> list[Happening]:
-        """The crossings that these steps prove, each counted when it is yielded to `count`."""
+        """The crossings that these steps prove; `count` is told of each, one by one."""
         old = signed_distance(steps.before, self._start, self._end)
         new = signed_distance(steps.foot, self._start, self._end)
         changed = (old >= 0) != (new >= 0)
         # On a straight walk only its last position can prove a side that was not proved at its beginning.
         proved = (np.abs(new) >= self._hysteresis_px) & steps.sighted
+        sides = (new >= 0).tolist()
         happenings = []
         for i in np.flatnonzero(changed | proved).tolist():
-            if self._classes and steps.class_id[i] not in self._classes:
-                continue
-            passage = self._passages.setdefault(steps.track_id[i], _Passage())
+            passage = self._passages.get(steps.track_id[i])
+            if passage is None:
+                if self._classes and steps.class_id[i] not in self._classes:
+                    continue
+                passage = self._passages[steps.track_id[i]] = _Passage()
             if changed[i]:
                 cut = steps.before[i] + (steps.foot[i] - steps.before[i]) * (old[i] / (old[i] - new[i]))
                 passage.frame, passage.time = steps.frame[i], steps.time[i]
                 passage.on_segment = 0 <= along(cut, self._start, self._end) <= 1
-            side = bool(new[i] >= 0)
-            if proved[i] and passage.side is not side and self._held(passage, steps.time[i], steps.period[i]):
+            if passage.side is not sides[i] and proved[i] and self._held(passage, steps.time[i], steps.period[i]):
                 if passage.side is not None and passage.on_segment:
-                    direction: Direction = "in" if side else "out"
-                    happenings.append(
-                        Happening("line_crossed", steps.track_id[i], passage.frame, passage.time, direction)
-                    )
-                passage.side = side
+                    way: Direction = "in" if sides[i] else "out"
+                    happenings.append(Happening("line_crossed", steps.track_id[i], passage.frame, passage.time, way))
+                passage.side = sides[i]
         return happenings
 
     def _held(self, passage: _Passage, time: float, period: float) -> bool:

@@ -79,7 +79,7 @@ def walk(
     part = step / count[row]
     sighted = step == count[row]
     position = np.where(sighted[:, None], foot[row], start[row] + (foot - start)[row] * part[:, None])
-    before = np.where((step == 1)[:, None], start[row], np.roll(position, 1, axis=0))
+    before = np.where((step == 1)[:, None], start[row], np.concatenate([position[:1], position[:-1]]))
     times = np.where(sighted, time, start_time[row] + (time - start_time)[row] * part)
     return Steps(
         track_id=[track_id[i] for i in row],

@@ -36,6 +36,7 @@ class Zone:
 
     def __init__(self, config: ZoneConfig) -> None:
         self.since_utc: float | None = None
+        self._now: Counter[int] = Counter()  # visits that count, by class
         self._peak: Counter[int] = Counter()
         self._visits: dict[int, _Visit] = {}
         self.set(config, frozenset())
@@ -47,6 +48,7 @@ class Zone:
         self._dwell_s = sorted(config.dwell_s)
         if classes:
             self._visits = {i: visit for i, visit in self._visits.items() if visit.class_id in classes}
+            self._now = Counter(visit.class_id for visit in self._visits.values() if visit.entered)
 
     def fits(self, config: ZoneConfig) -> bool:
         """The same zone, whatever else is set."""
@@ -77,7 +79,8 @@ class Zone:
         lasted = visit.leave_time - visit.time + slack
         if not visit.entered and lasted >= self.config.min_s:
             visit.entered = True
-            self._peak |= self._now()
+            self._now[visit.class_id] += 1
+            self._peak[visit.class_id] = max(self._peak[visit.class_id], self._now[visit.class_id])
             yield Happening("zone_entered", track_id, visit.frame, visit.time)
         while visit.entered and visit.dwells < len(self._dwell_s) and lasted >= self._dwell_s[visit.dwells]:
             dwell_s = self._dwell_s[visit.dwells]
@@ -88,17 +91,15 @@ class Zone:
         """The track is outside or gone: its visit, if it counted, ended after the last frame inside."""
         visit = self._visits.pop(track_id, None)
         if visit and visit.entered:
+            self._now[visit.class_id] -= 1
             duration_s = visit.leave_time - visit.time
             yield Happening("zone_left", track_id, visit.last_frame + 1, visit.leave_time, duration_s=duration_s)
 
     def holds(self, track_id: int) -> bool:
         return track_id in self._visits and self._visits[track_id].entered
 
-    def _now(self) -> Counter[int]:
-        return Counter(visit.class_id for visit in self._visits.values() if visit.entered)
-
     def state(self, utc: float, captured: float) -> ZoneOccupancy:
         zeros = dict.fromkeys(sorted(self._classes | set(self._peak)), 0)
         since = utc if self.since_utc is None else self.since_utc
         name = self.config.name
-        return ZoneOccupancy(name, zeros | dict(self._now()), zeros | dict(self._peak), since, utc, captured)
+        return ZoneOccupancy(name, zeros | self._now, zeros | self._peak, since, utc, captured)
