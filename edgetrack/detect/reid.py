@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgetrack.boxes import clip
 from edgetrack.config import InputFormat, ReidEmbed, RuntimeConfig
+from edgetrack.detect.pixels import pixels_of
 from edgetrack.errors import ModelError
 from edgetrack.image import Blob, Fit, Fitting, PixelFormat, crop
 from edgetrack.runtime import OnnxModel
@@ -79,9 +79,8 @@ class ReidEmbedder:
             part = crop(image, box)
             self._blob.put(row, part, Fit.of((part.shape[1], part.shape[0]), self._blob.size, self._fitting))
         blob = self._blob.array if self._fixed else self._blob.array[: len(boxes)]
-        output: NDArray[Any] = self._model.run(blob)[0]
-        rows: NDArray[np.float32] = output.reshape(len(output), -1)[: len(boxes)].astype(np.float32, copy=False)
-        return rows
+        output = self._model.run(blob)[0]
+        return np.asarray(output.reshape(len(output), -1)[: len(boxes)], np.float32)
 
     def _unit(self, embedding: NDArray[np.float32]) -> NDArray[np.float32]:
         length = np.linalg.norm(embedding, axis=1, keepdims=True)
@@ -96,15 +95,6 @@ class ReidEmbedder:
             embedding = np.where(bad[:, None], np.float32(1), embedding)  # like each other, and like no one
             length[bad] = self.width**0.5
         return embedding / length
-
-
-def pixels_of(xyxy: NDArray[Any], width: int, height: int) -> NDArray[np.int64]:
-    """(N, 4) boxes rounded outwards to whole pixels of a picture, cut at its edges, at least one pixel each."""
-    sides = np.concatenate([np.floor(xyxy[:, :2]), np.ceil(xyxy[:, 2:])], axis=1)
-    whole = clip(np.nan_to_num(sides.astype(np.float64)), width, height).astype(np.int64)
-    whole[:, :2] = np.minimum(whole[:, :2], [width - 1, height - 1])
-    whole[:, 2:] = np.maximum(whole[:, 2:], whole[:, :2] + 1)
-    return whole
 
 
 def _input(model: OnnxModel) -> tuple[tuple[int, int], int | None, bool]:
