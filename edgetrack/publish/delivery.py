@@ -1,0 +1,249 @@
+"""Events to an MQTT broker: nothing is forgotten before the broker has acknowledged it with a good reason."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal
+
+from edgetrack.config import Config, MqttPublish
+from edgetrack.errors import EdgetrackError, PublishError
+from edgetrack.publish import trouble
+from edgetrack.publish.backlog import Backlog
+from edgetrack.publish.message import Message, Worth
+from edgetrack.publish.mqtt import CONNECT_S, FAREWELL_S, Link
+from edgetrack.publish.tls import address, tls_context
+from edgetrack.secret import password
+from edgetrack.types import PublishState
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+log = logging.getLogger(__name__)
+
+ACK_S = 20.0  # without one acknowledgement although messages are under way: the connection counts as dead
+FLUSH_S = 1.0  # for what is queued when the daemon stops
+RETRY_S = (0.5, 30.0)  # first and longest pause before connecting again
+STEADY_S = 10.0  # a connection that lived so long was a good one: the next pause is short
+REFUSED_RETRY_S = 10.0  # until a refused topic gets another chance
+
+
+class MqttOutlet:
+    """Delivers messages in order, through a small window, for as long as it takes.
+
+    A thread of its own connects, sends and connects again; the loop only appends to the backlog.
+    """
+
+    def __init__(self, config: Config, options: MqttPublish) -> None:
+        address(options)
+        self._options = options
+        self._client_id = options.client_id or f"edgetrack-{config.device}-{config.camera}"
+        self._status = f"{options.prefix}/{config.device}/{config.camera}/status"
+        self._lock = threading.Lock()  # over the backlog and what `state` reports
+        self._backlog = Backlog(options.max_queued)
+        self._standing: tuple[Literal["connecting", "ok", "degraded"], str] = ("connecting", "")
+        self._sent = self._refused = 0
+        self._told: dict[
+            str, Message
+        ] = {}  # state that the broker has, by topic: told again to a broker that comes back
+        self._refused_topics: set[str] = set()
+        self._away = False  # no connection since the start, or after a loss
+        self._leaving = threading.Event()
+        self._leave_by = 0.0
+        self._wake: socket.socket
+        self._waker: socket.socket | None = None
+        self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
+
+    # --- for the loop ---
+
+    @property
+    def state(self) -> PublishState:
+        with self._lock:
+            state, reason = self._standing
+            queued, dropped = len(self._backlog), self._backlog.dropped
+            return PublishState("mqtt", state, reason, self._sent, queued, dropped, self._refused)
+
+    def send(self, messages: Sequence[Message]) -> None:
+        with self._lock:
+            for message in messages:
+                self._backlog.add(message)
+        self._nudge()
+
+    def __enter__(self) -> Self:
+        tls_context(self._options)
+        try:
+            password("publish.mqtt", self._options.password_file, self._options.password_env)
+        except EdgetrackError as error:
+            raise PublishError(str(error)) from error
+        self._wake, self._waker = socket.socketpair()
+        for end in (self._wake, self._waker):
+            end.setblocking(False)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave_by = time.monotonic() + FLUSH_S
+        self._leaving.set()
+        self._nudge()
+        self._thread.join(FLUSH_S + FAREWELL_S)
+        unsent = len(self._backlog)
+        if unsent:
+            log.warning("%s: %d messages could not be sent before the end", self._options.url, unsent)
+        if not self._thread.is_alive() and self._waker is not None:
+            self._wake.close()
+            self._waker.close()
+            self._waker = None
+
+    def _nudge(self) -> None:
+        if self._waker is not None:
+            with contextlib.suppress(BlockingIOError):  # it is awake already
+                self._waker.send(b"\0")
+
+    # --- in the thread ---
+
+    def _run(self) -> None:
+        failures = 0
+        while True:
+            began = time.monotonic()
+            reason = self._visit()
+            with self._lock:
+                self._backlog.rewind()
+            if self._leaving.is_set():
+                return
+            self._away = True
+            failures = 1 if time.monotonic() > began + STEADY_S else failures + 1
+            self._report("degraded", trouble.TWIN if reason == trouble.LOST and failures >= 3 else reason)
+            self._leaving.wait(pause_s(failures))  # cut short by leaving, which gets one last try
+
+    def _visit(self) -> str:
+        """One connection, from its making to its end; returns what ended it."""
+        try:
+            link = Link(self._options, self._client_id, self._status)
+            link.open()
+        except (OSError, EdgetrackError) as error:
+            return trouble.of_error(error)
+        asked = time.monotonic()
+        while not link.window and not link.ended:
+            link.step(0.5, self._wake)
+            if time.monotonic() > (self._leave_by if self._leaving.is_set() else asked + CONNECT_S):
+                return "connected, but the broker does not answer; is this an MQTT port?"
+        if not link.ended:
+            self._refused_topics.clear()
+            if self._away:
+                with self._lock:
+                    self._backlog.mark_replayed()
+            self._report("ok", "")
+            self._serve(link)
+        return link.ended
+
+    def _serve(self, link: Link) -> None:
+        """Send and settle until the link ends or the daemon leaves."""
+        greeting = deque(sorted(self._told.values(), key=lambda message: message.seq))
+        under_way: dict[int, tuple[str, int | None]] = {}  # message id -> topic, key in the backlog
+        under_way[link.publish(self._status, b"online", True)] = (self._status, None)
+        heard = time.monotonic()
+        retry_at = heard + REFUSED_RETRY_S
+        while not link.ended:
+            self._feed(link, greeting, under_way)
+            link.step(0.5, self._wake)
+            now = time.monotonic()
+            if link.acks or not under_way:
+                heard = now
+            self._settle(link, under_way)
+            if now > heard + ACK_S:
+                link.ended = f"the broker takes messages, but has acknowledged none for {ACK_S:.0f} s"
+            if now > retry_at:
+                retry_at = now + REFUSED_RETRY_S
+                with self._lock:
+                    self._backlog.retry()
+            if self._leaving.is_set() and (now > self._leave_by or not (under_way or greeting or self._waiting())):
+                self._farewell(link)
+                return
+
+    def _waiting(self) -> int:
+        with self._lock:
+            return self._backlog.waiting
+
+    def _feed(self, link: Link, greeting: deque[Message], under_way: dict[int, tuple[str, int | None]]) -> None:
+        """Hand over what the window has room for: first what the broker should know, then the backlog."""
+        while len(under_way) < link.window and not link.ended:
+            key: int | None = None
+            if greeting:
+                message = greeting.popleft()
+            else:
+                with self._lock:
+                    taken = self._backlog.take()
+                if taken is None:
+                    return
+                key, message = taken
+            topic = f"{self._options.prefix}/{message.topic}"
+            under_way[link.publish(topic, message.payload, message.retain)] = (message.topic, key)
+
+    def _settle(self, link: Link, under_way: dict[int, tuple[str, int | None]]) -> None:
+        """Forget what was acknowledged with a good reason; keep what was refused."""
+        while link.acks:
+            mid, code, name = link.acks.popleft()
+            topic, key = under_way.pop(mid)
+            if code >= 0x80:
+                self._refuse(topic, key, code, name)
+            else:
+                self._accept(topic, key)
+
+    def _accept(self, topic: str, key: int | None) -> None:
+        with self._lock:
+            self._sent += 1
+            message = None if key is None else self._backlog.done(key)
+        if message is not None and message.worth is Worth.STATE:
+            self._told[topic] = message
+            if not message.payload:
+                del self._told[topic]
+        if topic in self._refused_topics:
+            self._refused_topics.discard(topic)
+            if not self._refused_topics:
+                self._report("ok", "")
+
+    def _refuse(self, topic: str, key: int | None, code: int, name: str) -> None:
+        with self._lock:
+            self._refused += 1
+            if key is not None:
+                self._backlog.refuse(key, code)
+        if topic not in self._refused_topics:
+            self._refused_topics.add(topic)
+            full = topic if topic == self._status else f"{self._options.prefix}/{topic}"
+            self._report("degraded", trouble.of_code(f"the broker refuses what is sent to {full}", code, name))
+
+    def _farewell(self, link: Link) -> None:
+        link.acks.clear()
+        mid = link.publish(self._status, b"offline", True)
+        until = time.monotonic() + FAREWELL_S / 2
+        while not link.ended and time.monotonic() < until and mid not in [ack[0] for ack in link.acks]:
+            link.step(0.05, self._wake)
+        link.close(self._wake)
+
+    def _report(self, state: Literal["ok", "degraded"], reason: str) -> None:
+        """Say it once, when it changes."""
+        with self._lock:
+            changed = self._standing != (state, reason)
+            self._standing = (state, reason)
+            queued = len(self._backlog)
+        if not changed:
+            return
+        if reason:
+            log.warning("%s: %s", self._options.url, reason)
+        else:
+            log.info("%s: connected, %d messages are waiting", self._options.url, queued)
+
+
+def pause_s(failures: int) -> float:
+    """Doubling from 0.5 s to 30 s, with jitter, so that a fleet does not come back all at once."""
+    shortest, longest = RETRY_S
+    return random.uniform(0.5, 1.0) * min(longest, 2 * shortest * float(1 << min(failures - 1, 10)))  # noqa: S311

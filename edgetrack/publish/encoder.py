@@ -1,0 +1,169 @@
+"""From events to messages: numbers, topics, JSON."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+import msgspec
+
+from edgetrack.publish.message import Message, Worth
+from edgetrack.publish.payload import Counts, Crossing, Envelope, InOut, Occupancy, Report, Start, Track, Visit
+from edgetrack.types import Event, Health, Info, LineCount, TrackEvent, ZoneOccupancy
+
+
+class Encoder:
+    """Gives events their numbers and their form; there is one, however many publishers there are.
+
+    Args:
+        device, camera: first levels of every topic.
+        names: class names by class_id.
+        boot: marks this start of the daemon.
+        seq: number of the last event before this start.
+    """
+
+    def __init__(self, device: str, camera: str, names: Sequence[str], boot: str = "", seq: int = 0) -> None:
+        self.seq = seq
+        self._device, self._camera, self._names = device, camera, names
+        self._boot = boot or secrets.token_hex(4)
+        self._json = msgspec.json.Encoder()
+        self._geometry: set[str] = set()  # topics of lines and zones that a broker may retain
+
+    def encode(self, event: Event) -> Iterator[Message]:
+        """The messages that tell of one event: one, and one more for every line or zone that is no more."""
+        if isinstance(event, TrackEvent):
+            if event.kind != "update":
+                self.seq += 1
+            yield self._message(*self._sighting(event), Worth.UPDATE if event.kind == "update" else Worth.EVENT)
+        elif isinstance(event, LineCount):
+            yield self._message(*self._counts(event), Worth.STATE)
+        elif isinstance(event, ZoneOccupancy):
+            yield self._message(*self._occupancy(event), Worth.STATE)
+        elif isinstance(event, Health):
+            yield self._message("health", self._report(event), Worth.STATE)
+        else:
+            yield self._message("info", self._start(event), Worth.STATE)
+            yield from self._forgotten(event)
+
+    def _message(self, topic: str, payload: Envelope, worth: Worth) -> Message:
+        return Message(f"{self._device}/{self._camera}/{topic}", self._json.encode(payload), worth, self.seq)
+
+    def _origin(self, utc: float, captured: float) -> dict[str, Any]:
+        return {
+            "device": self._device,
+            "camera": self._camera,
+            "boot": self._boot,
+            "seq": self.seq,
+            "ts": rfc3339(utc),
+            "mono_ns": round(captured * 1e9),
+            "latency_ms": round(max(0.0, time.monotonic() - captured) * 1e3, 1),
+        }
+
+    def _sighting(self, event: TrackEvent) -> tuple[str, Envelope]:
+        width, height = event.size
+        left, top, right, bottom = event.xyxy
+        fields: dict[str, Any] = {
+            **self._origin(event.utc, event.captured),
+            "track": event.track_id,
+            "class_": self._class(event.class_id),
+            "score": round(min(max(event.score, 0.0), 1.0), 4),
+            "box": tuple(round(value, 5) for value in (left / width, top / height, right / width, bottom / height)),
+            "foot": (round((left + right) / 2 / width, 5), round(bottom / height, 5)),
+            "size": event.size,
+            "frame": event.frame,
+            "age_s": round(event.age_s, 3),
+            "seen": event.seen,
+            "zones": list(event.zones),
+        }
+        match event.kind:
+            case "start" | "update" | "end" as kind:
+                return f"track/{level(fields['class_'])}", Track(**fields, type=kind, reason=event.reason)
+            case "line_crossed" as kind:
+                assert event.direction is not None
+                return f"event/{kind}", Crossing(**fields, type=kind, line=event.name, direction=event.direction)
+            case kind:
+                duration_s = None if event.duration_s is None else round(event.duration_s, 3)
+                return f"event/{kind}", Visit(**fields, type=kind, zone=event.name, duration_s=duration_s)
+
+    def _counts(self, event: LineCount) -> tuple[str, Envelope]:
+        by_class = {self._class(id_): InOut(in_=count[0], out=count[1]) for id_, count in sorted(event.counts.items())}
+        total = InOut(in_=sum(count.in_ for count in by_class.values()), out=sum(c.out for c in by_class.values()))
+        topic = f"line/{event.line}/count"
+        self._geometry.add(topic)
+        return topic, Counts(
+            **self._origin(event.utc, event.captured),
+            line=event.line,
+            total=total,
+            by_class=by_class,
+            since=rfc3339(event.since_utc),
+        )
+
+    def _occupancy(self, event: ZoneOccupancy) -> tuple[str, Envelope]:
+        topic = f"zone/{event.zone}/occupancy"
+        self._geometry.add(topic)
+        return topic, Occupancy(
+            **self._origin(event.utc, event.captured),
+            zone=event.zone,
+            total=sum(event.now.values()),
+            now=self._by_class(event.now),
+            peak=self._by_class(event.peak),
+            since=rfc3339(event.since_utc),
+        )
+
+    def _report(self, event: Health) -> Envelope:
+        return Report(
+            **self._origin(event.utc, event.captured),
+            state=event.state,
+            reason=event.reason,
+            uptime_s=round(event.uptime_s, 1),
+            fps=round(event.fps, 2),
+            tracks=event.tracks,
+            delays_ms={name: round(value, 1) for name, value in event.latency_ms.items()},
+            stage_ms={name: round(value, 2) for name, value in event.stage_ms.items()},
+            capture=event.capture,
+            publish=list(event.publish),
+            memory_mb=round(event.memory_mb, 1),
+            temperature_c=event.temperature_c,
+        )
+
+    def _start(self, event: Info) -> Envelope:
+        return Start(
+            **self._origin(event.utc, event.captured),
+            version=event.version,
+            config_hash=event.config_hash,
+            model=event.model,
+            head=event.head,
+            providers=list(event.providers),
+            embedder=event.embedder,
+            classes=list(event.classes),
+            lines=dict(event.lines),
+            zones=dict(event.zones),
+            source=event.capture,
+        )
+
+    def _forgotten(self, event: Info) -> Iterator[Message]:
+        """Nothing, retained, where a line or zone was that the configuration no longer names."""
+        named = {f"line/{name}/count" for name in event.lines} | {f"zone/{name}/occupancy" for name in event.zones}
+        for topic in sorted(self._geometry - named):
+            yield Message(f"{self._device}/{self._camera}/{topic}", b"", Worth.STATE, self.seq)
+        self._geometry &= named
+
+    def _by_class(self, counts: Mapping[int, int]) -> dict[str, int]:
+        return {self._class(class_id): count for class_id, count in sorted(counts.items())}
+
+    def _class(self, class_id: int) -> str:
+        return self._names[class_id] if 0 <= class_id < len(self._names) else f"class_{class_id}"
+
+
+def rfc3339(utc: float) -> str:
+    """Seconds since 1970 as "2026-11-20T10:14:07.123456Z"."""
+    return datetime.fromtimestamp(utc, timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def level(name: str) -> str:
+    """A class name as one level of a topic: `traffic light` becomes `traffic_light`; + # / $ never pass."""
+    return re.sub(r"[^\w-]", "_", name)[:64] or "_"

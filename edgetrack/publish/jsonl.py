@@ -1,0 +1,145 @@
+"""Events as lines of JSON, to a file or to whatever reads standard output."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import stat
+import threading
+from collections import deque
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal
+
+from edgetrack.config import Config, JsonlPublish
+from edgetrack.errors import PublishError
+from edgetrack.publish.message import Message
+from edgetrack.publish.payload import PREFIX
+from edgetrack.types import PublishState
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+log = logging.getLogger(__name__)
+
+MAX_QUEUED = 10_000  # lines kept while the disk is full or the reader slow; beyond, the oldest go
+RETRY_S = 1.0  # between tries to write to a full disk
+FLUSH_S = 1.0  # for what is queued when the daemon stops
+
+
+class JsonlOutlet:
+    """Appends in a thread of its own; a line is written whole or not yet."""
+
+    def __init__(self, _: Config, options: JsonlPublish) -> None:
+        self._path = options.path
+        self._name = "standard output" if options.path == "-" else options.path
+        self._queue: deque[Message] = deque()
+        self._rest = b""  # of a batch that did not fit on the disk
+        self._more = threading.Condition()
+        self._standing: tuple[Literal["ok", "degraded"], str] = ("ok", "")
+        self._sent = self._dropped = self._writing = 0
+        self._leaving = self._gone = False
+        self._fd = -1
+        self._thread = threading.Thread(target=self._run, name="jsonl", daemon=True)
+
+    @property
+    def state(self) -> PublishState:
+        with self._more:
+            state, reason = self._standing
+            return PublishState(
+                "jsonl", state, reason, self._sent, len(self._queue) + self._writing, self._dropped, refused=0
+            )
+
+    def send(self, messages: Sequence[Message]) -> None:
+        with self._more:
+            self._queue.extend(messages)
+            excess = len(self._queue) - (0 if self._gone else MAX_QUEUED)
+            for _ in range(excess):
+                self._queue.popleft()
+            self._dropped += max(0, excess)
+            self._more.notify()
+
+    def __enter__(self) -> Self:
+        try:
+            self._fd = os.dup(1) if self._path == "-" else open_to_append(self._path)
+        except OSError as error:
+            raise PublishError(f"publish.path: {self._name}: {error.strerror}; name a file in a folder") from error
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._more:
+            self._leaving = True
+            self._more.notify()
+        self._thread.join(FLUSH_S)
+        unsent = len(self._queue) + self._writing
+        if unsent:
+            log.warning("%s: %d lines could not be written before the end", self._name, unsent)
+        if not self._thread.is_alive():  # else it waits in a write, for a reader that does not read
+            os.close(self._fd)
+
+    def _run(self) -> None:
+        while True:
+            with self._more:
+                self._more.wait_for(lambda: self._queue or self._rest or self._leaving)
+                if not self._queue and not self._rest:
+                    return
+                if not self._rest:
+                    self._writing = len(self._queue)
+                    self._rest = b"".join(map(line, self._queue))
+                    self._queue.clear()
+            try:
+                while self._rest:
+                    self._rest = self._rest[os.write(self._fd, self._rest) :]
+            except BrokenPipeError:
+                self._lose()
+                return
+            except OSError as error:
+                self._report("degraded", f"{error.strerror}; make room, lines are kept in memory until then")
+                with self._more:
+                    if self._more.wait_for(lambda: self._leaving, RETRY_S):
+                        return
+            else:
+                with self._more:
+                    self._sent += self._writing
+                    self._writing = 0
+                self._report("ok", "")
+
+    def _lose(self) -> None:
+        """Nobody reads any more: from now on everything is dropped, and counted."""
+        with self._more:
+            self._gone = True
+            self._dropped += self._writing + len(self._queue)
+            self._writing = 0
+            self._queue.clear()
+        self._report("degraded", "its reader has gone; restart to write again")
+
+    def _report(self, state: Literal["ok", "degraded"], reason: str) -> None:
+        """Say it once, when it changes."""
+        if self._standing == (state, reason):
+            return
+        with self._more:
+            self._standing = (state, reason)
+        if reason:
+            log.warning("%s: %s", self._name, reason)
+        else:
+            log.info("%s: writing again", self._name)
+
+
+def line(message: Message) -> bytes:
+    """`{"topic": ..., "payload": {...}}` and a newline; the payload is null where a retained one is removed."""
+    topic = f"{PREFIX}/{message.topic}"  # letters, digits, _ - and / only: nothing to escape
+    return b'{"topic":"%s","payload":%s}\n' % (topic.encode(), message.payload or b"null")
+
+
+def open_to_append(path: str) -> int:
+    """A descriptor at the end of the file; a last line that a crash cut off is ended first."""
+    fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    with contextlib.suppress(OSError):
+        status = os.fstat(fd)
+        if stat.S_ISREG(status.st_mode) and status.st_size and os.pread(fd, 1, status.st_size - 1) != b"\n":
+            os.write(fd, b"\n")
+    return fd

@@ -1,0 +1,127 @@
+"""One connection to an MQTT broker, by paho."""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import time
+from collections import deque
+from typing import Any
+
+from paho.mqtt.client import MQTT_LOG_ERR, Client, ConnectFlags, DisconnectFlags
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edgetrack.config import MqttPublish
+from edgetrack.publish import trouble
+from edgetrack.publish.tls import address, tls_context
+from edgetrack.secret import password
+
+CONNECT_S = 10.0  # for TCP and TLS
+FAREWELL_S = 0.3  # for goodbye
+
+
+class Link:
+    """One connection, from CONNECT to its end.
+
+    Every connection gets a paho client of its own: what paho would keep and resend after a loss, out of order and
+    without bound, is the backlog's business. paho runs in the caller's thread.
+    """
+
+    def __init__(self, options: MqttPublish, client_id: str, status: str) -> None:
+        self.window = 0  # messages that may be under way; 0: not connected yet
+        self.acks: deque[tuple[int, int, str]] = deque()  # message id, reason code, its name
+        self.ended = ""  # why, when it is over
+        self._socket_error = ""
+        self._options = options
+        self._client = client = self._make_client(client_id)
+        client.connect_timeout = CONNECT_S
+        client.max_inflight_messages = 0  # no limit of its own: the window is ours
+        client.will_set(status, "offline", qos=1, retain=True)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_log = self._on_log
+
+    def _make_client(self, client_id: str) -> Client:
+        options = self._options
+        five = options.version == "5"
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id,
+            clean_session=None if five else True,
+            protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
+            reconnect_on_failure=False,
+        )
+        if options.username:
+            client.username_pw_set(
+                options.username, password("publish.mqtt", options.password_file, options.password_env)
+            )
+        context = tls_context(options)
+        if context is not None:
+            client.tls_set_context(context)
+        return client
+
+    def open(self) -> None:
+        """Connect and say who we are; the answer comes with `step`.
+
+        Raises OSError (TLS and DNS included) where there is no connection.
+        """
+        host, port = address(self._options)
+        self._client.connect(host, port, self._options.keepalive_s)
+
+    def publish(self, topic: str, payload: bytes, retain: bool) -> int:
+        """Send with QoS 1; the message id that will be acknowledged."""
+        return self._client.publish(topic, payload, qos=1, retain=retain).mid
+
+    def step(self, timeout_s: float, wake: socket.socket) -> None:
+        """Wait until the broker or `wake` has something, at most `timeout_s`, and let paho do its part."""
+        connection: Any = self._client.socket()
+        if connection is None:
+            self.ended = self.ended or trouble.LOST
+            return
+        if isinstance(connection, ssl.SSLSocket) and connection.pending():
+            timeout_s = 0.0
+        writing = [connection] if self._client.want_write() else []
+        ready = select.select([connection, wake], writing, [], timeout_s)
+        if wake in ready[0]:
+            wake.recv(4096)
+        if connection in ready[0] or not timeout_s:
+            self._client.loop_read()
+        if ready[1]:
+            self._client.loop_write()
+        self._client.loop_misc()
+
+    def close(self, wake: socket.socket) -> None:
+        """Say goodbye, so that the broker drops the will."""
+        self._client.disconnect()
+        until = time.monotonic() + FAREWELL_S / 2
+        while not self.ended and time.monotonic() < until:
+            self.step(0.05, wake)
+
+    def _on_connect(
+        self, _: Client, __: object, ___: ConnectFlags, reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        if reason.is_failure:
+            self.ended = trouble.of_code("the broker refuses the connection", reason.value, reason.getName())
+        else:
+            self.window = min(self._options.max_inflight, getattr(properties, "ReceiveMaximum", 65535))
+
+    def _on_disconnect(
+        self, _: Client, __: object, flags: DisconnectFlags, reason: ReasonCode, ___: Properties | None
+    ) -> None:
+        if flags.is_disconnect_packet_from_server:
+            self.ended = self.ended or trouble.of_code("the broker disconnects", reason.value, reason.getName())
+        elif reason.value == 0x8D:
+            self.ended = self.ended or "the broker is silent; the network or the broker is stuck"
+        else:
+            self.ended = self.ended or trouble.of_loss(self._socket_error, self.window > 0)
+
+    def _on_publish(self, _: Client, __: object, mid: int, reason: ReasonCode, ___: Properties) -> None:
+        self.acks.append((mid, reason.value, reason.getName()))
+
+    def _on_log(self, _: Client, __: object, level: int, text: str) -> None:
+        if level == MQTT_LOG_ERR:
+            self._socket_error = text

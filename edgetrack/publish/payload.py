@@ -1,0 +1,164 @@
+"""The wire contract: what an event looks like to a subscriber, and on which topic it comes.
+
+`schema()` is made of the same structs that encode, so that neither can say what the other does not.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from edgetrack.types import CaptureState, Direction, EndReason, PublishState, TrackPhase
+
+PREFIX = "edgetrack/v1"  # of every topic, unless publish.mqtt.prefix says otherwise
+
+Time = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$", description="UTC, RFC 3339")]
+Fraction = Annotated[float, Meta(description="of the picture's width or height; below 0 or above 1 lies outside")]
+Box = Annotated[tuple[Fraction, Fraction, Fraction, Fraction], Meta(description="left, top, right, bottom")]
+Foot = Annotated[tuple[Fraction, Fraction], Meta(description="bottom centre of the box: where it stands")]
+Size = Annotated[tuple[int, int], Meta(description="width and height of the picture, px")]
+Count = Annotated[int, Meta(ge=0)]
+Milliseconds = Annotated[float, Meta(ge=0)]
+
+
+class Envelope(Struct, kw_only=True, omit_defaults=True, tag_field="schema"):
+    """What every payload says of its origin."""
+
+    device: str
+    camera: str
+    boot: Annotated[str, Meta(pattern="^[0-9a-f]{8}$", description="drawn at random at every start of the daemon")]
+    seq: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="what happens once (start, end, crossings, visits) is numbered without a gap per device and "
+            "camera; everything else carries the number of the last of those before it",
+        ),
+    ]
+    ts: Annotated[Time, Meta(description="when it happened")]
+    mono_ns: Annotated[int, Meta(ge=0, description="the device's monotonic clock at the picture that proved it")]
+    latency_ms: Annotated[Milliseconds, Meta(description="from that picture to the hand-over for publishing")]
+    replayed: Annotated[bool, Meta(description="true: kept while the broker was away")] = False
+
+
+class Sighting(Envelope, kw_only=True):
+    """A track at one moment."""
+
+    type: str
+    track: Annotated[int, Meta(ge=1, description="never used twice within one boot")]
+    class_: Annotated[str, Meta(description="name of the class")] = msgspec.field(name="class")
+    score: Annotated[float, Meta(ge=0, le=1, description="of the last detection")]
+    box: Box
+    foot: Foot
+    size: Size
+    frame: Annotated[int, Meta(ge=0, description="number of the picture")]
+    age_s: Annotated[float, Meta(ge=0, description="since the track was confirmed")]
+    seen: Annotated[bool, Meta(description="false: the box is predicted, no detection backs it now")]
+    zones: Annotated[list[str], Meta(description="those it is in")]
+
+
+class Track(Sighting, kw_only=True, tag="edgetrack.track/1"):
+    """A track begins, goes on or ends."""
+
+    type: TrackPhase
+    reason: Annotated[EndReason | None, Meta(description="of an end")] = None
+
+
+class Crossing(Sighting, kw_only=True, tag="edgetrack.crossing/1"):
+    """A track crossed a line; `in` is from the left of start->end to its right as seen in the picture."""
+
+    type: Literal["line_crossed"]
+    line: str
+    direction: Direction
+
+
+class Visit(Sighting, kw_only=True, tag="edgetrack.visit/1"):
+    """A track entered a zone, stays in it for long, or left it."""
+
+    type: Literal["zone_entered", "zone_left", "dwell"]
+    zone: str
+    duration_s: Annotated[Annotated[float, Meta(ge=0)] | None, Meta(description="inside: zone_left, dwell")] = None
+
+
+class InOut(Struct):
+    in_: Count = msgspec.field(name="in")
+    out: Count
+
+
+class Counts(Envelope, kw_only=True, tag="edgetrack.count/1"):
+    """All crossings of a line since `since`; cumulative, so that no lost message loses a count."""
+
+    line: str
+    total: InOut
+    by_class: dict[str, InOut]
+    since: Time
+
+
+class Occupancy(Envelope, kw_only=True, tag="edgetrack.occupancy/1"):
+    """Who is in a zone now, and the most there have been at once since `since`, by class."""
+
+    zone: str
+    total: Annotated[int, Meta(ge=0, description="of all classes, now")]
+    now: dict[str, Count]
+    peak: dict[str, Count]
+    since: Time
+
+
+class Report(Envelope, kw_only=True, tag="edgetrack.health/1"):
+    """How the daemon is doing."""
+
+    state: Literal["starting", "ok", "degraded", "stopping"]
+    reason: Annotated[str, Meta(description="what is wrong; empty when ok")]
+    uptime_s: float
+    fps: Annotated[float, Meta(description="frames/s through the whole loop since the last report")]
+    tracks: Count
+    delays_ms: Annotated[
+        dict[str, float], Meta(description="capture to hand-over: p50, p95, max since the last report")
+    ]
+    stage_ms: Annotated[dict[str, float], Meta(description="mean per frame of every stage")]
+    capture: CaptureState
+    publish: list[PublishState]
+    memory_mb: float
+    temperature_c: Annotated[float | None, Meta(description="hottest thermal zone; absent where there is none")] = None
+
+
+class Start(Envelope, kw_only=True, tag="edgetrack.info/1"):
+    """What the daemon is."""
+
+    version: str
+    config_hash: str
+    model: str
+    head: str
+    providers: list[str]
+    embedder: str
+    classes: Annotated[list[str], Meta(description="those that are reported")]
+    lines: Annotated[dict[str, Any], Meta(description="name -> start and end, fractions")]
+    zones: Annotated[dict[str, Any], Meta(description="name -> polygon, fractions")]
+    source: Annotated[str, Meta(description="kind of camera")]
+
+
+PAYLOADS = (Track, Crossing, Visit, Counts, Occupancy, Report, Start)
+TOPICS = {
+    Track: "track/<class>",
+    Crossing: "event/line_crossed",
+    Visit: "event/<type>",
+    Counts: "line/<line>/count",
+    Occupancy: "zone/<zone>/occupancy",
+    Report: "health",
+    Start: "info",
+}
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of every payload; each definition names its topic."""
+    _, definitions = msgspec.json.schema_components(PAYLOADS, ref_template="#/$defs/{name}")
+    for kind, topic in TOPICS.items():
+        definitions[kind.__name__]["title"] = f"<prefix>/<device>/<camera>/{topic}"
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "edgetrack events",
+        "oneOf": [{"$ref": f"#/$defs/{kind.__name__}"} for kind in PAYLOADS],
+        "$defs": definitions,
+    }

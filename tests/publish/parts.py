@@ -1,0 +1,102 @@
+"""Events and settings for the tests of publishing."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from edgetrack.config import Config, DetectConfig, FileCapture, JsonlPublish, MqttPublish
+from edgetrack.types import CaptureState, Event, Health, Info, LineCount, PublishState, TrackEvent, ZoneOccupancy
+
+NAMES = ("person", "traffic light")
+TOPIC = "edgetrack/v1/gate-01/north"
+
+
+def config(*publish: MqttPublish | JsonlPublish) -> Config:
+    return Config(
+        device="gate-01",
+        camera="north",
+        capture=FileCapture(path="none.mp4"),
+        detect=DetectConfig(model="none.onnx"),
+        publish=list(publish),
+    )
+
+
+def track_event(kind: Any = "start", track_id: int = 1, **changes: Any) -> TrackEvent:
+    """A person who stands in the lower half of a picture of 640 x 360."""
+    fields: dict[str, Any] = {
+        "class_id": 0,
+        "score": 0.875,
+        "xyxy": (64.0, 90.0, 128.0, 270.0),
+        "size": (640, 360),
+        "frame": 118,
+        "time": 4.72,
+        "utc": time.time(),
+        "captured": time.monotonic(),
+        "age_s": 1.25,
+        "zones": ("porch",),
+    }
+    return TrackEvent(kind, track_id, **{**fields, **changes})
+
+
+def crossing(track_id: int = 1, line: str = "door") -> TrackEvent:
+    return track_event("line_crossed", track_id, name=line, direction="in")
+
+
+def line_count(inwards: int = 3, line: str = "door") -> LineCount:
+    return LineCount(line, {0: (inwards, 1), 1: (2, 0)}, 1.5e9, time.time(), time.monotonic())
+
+
+def occupancy(now: int = 2) -> ZoneOccupancy:
+    return ZoneOccupancy("porch", {0: now}, {0: 4, 1: 1}, 1.5e9, time.time(), time.monotonic())
+
+
+def health(state: Any = "ok") -> Health:
+    return Health(
+        state=state,
+        reason="",
+        utc=time.time(),
+        captured=time.monotonic(),
+        uptime_s=3600.04,
+        fps=14.973,
+        tracks=3,
+        latency_ms={"p50": 41.23, "p95": 60.0, "max": 75.5},
+        stage_ms={"capture": 2.0, "detect": 30.125},
+        capture=CaptureState("ok", frames=5000, dropped=2),
+        publish=(PublishState("mqtt", "ok", sent=800),),
+        memory_mb=180.44,
+        temperature_c=None,
+    )
+
+
+def info(lines: tuple[str, ...] = ("door",), zones: tuple[str, ...] = ("porch",)) -> Info:
+    return Info(
+        version="0.1.0",
+        utc=time.time(),
+        captured=time.monotonic(),
+        config_hash="5d41402a",
+        model="nano.onnx",
+        head="yolox",
+        providers=("cpu",),
+        embedder="reid",
+        classes=NAMES,
+        lines={name: {"start": (0.3, 0.9), "end": (0.5, 0.9)} for name in lines},
+        zones={name: {"polygon": [(0.1, 0.5), (0.6, 0.5), (0.6, 1.0)]} for name in zones},
+        capture="rtsp",
+    )
+
+
+def one_of_each() -> list[Event]:
+    return [
+        info(),
+        track_event("start"),
+        track_event("update", class_id=1),
+        crossing(),
+        line_count(),
+        track_event("zone_entered", name="porch"),
+        occupancy(),
+        track_event("dwell", name="porch", duration_s=10.0),
+        track_event("zone_left", name="porch", duration_s=12.3456789),
+        track_event("end", reason="lost"),
+        health(),
+    ]
