@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +79,8 @@ class ReidEmbedder:
             self._blob.put(row, part, Fit.of((part.shape[1], part.shape[0]), self._blob.size, self._fitting))
         blob = self._blob.array if self._fixed else self._blob.array[: len(boxes)]
         output = self._model.run(blob)[0]
-        return np.asarray(output.reshape(len(output), -1)[: len(boxes)], np.float32)
+        rows: NDArray[np.float32] = np.asarray(output.reshape(len(output), -1)[: len(boxes)], np.float32)
+        return rows
 
     def _unit(self, embedding: NDArray[np.float32]) -> NDArray[np.float32]:
         length = np.linalg.norm(embedding, axis=1, keepdims=True)
