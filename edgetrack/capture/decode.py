@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import suppress
 from typing import Final
 
 import av
@@ -48,6 +50,16 @@ def video_stream(container: InputContainer) -> VideoStream:
     return found[0]
 
 
-def why(error: BaseException) -> str:
-    """The reason alone: FFmpeg's message repeats the address, which may hold a password."""
-    return str(getattr(error, "strerror", None) or error or type(error).__name__)
+def live_frames(container: InputContainer, stream: VideoStream) -> Generator[av.VideoFrame | None, None, None]:
+    """The frames of a stream as they come; None for a packet that gives none, as before the first key frame.
+
+    Slices may be decoded side by side, pictures not: that would hold back one per thread.
+    """
+    stream.thread_type = "SLICE"
+    for packet in container.demux(stream):
+        frame = None
+        with suppress(av.InvalidDataError):
+            for frame in packet.decode():
+                yield frame
+        if frame is None:
+            yield None

@@ -12,8 +12,9 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from edgetrack.capture.ahead import Picture
-from edgetrack.capture.decode import FAULTS, Bgr, clockwise, video_stream, why
+from edgetrack.capture.decode import FAULTS, Bgr, clockwise, video_stream
 from edgetrack.capture.orient import Orient
+from edgetrack.capture.reason import why
 from edgetrack.config import FileCapture
 from edgetrack.errors import CaptureError
 

@@ -12,8 +12,9 @@ from typing import Literal
 import av
 
 from edgetrack.capture.ahead import Picture
-from edgetrack.capture.decode import FAULTS, Bgr, clockwise, video_stream, why
+from edgetrack.capture.decode import FAULTS, Bgr, clockwise, video_stream
 from edgetrack.capture.orient import Orient
+from edgetrack.capture.reason import why
 from edgetrack.config import ImagesCapture
 from edgetrack.errors import CaptureError
 from edgetrack.types import Image

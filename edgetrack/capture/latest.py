@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from edgetrack.capture.orient import Orient
+from edgetrack.capture.reason import why
 from edgetrack.config import LiveOptions
 from edgetrack.errors import CaptureError
 from edgetrack.types import CaptureState, Frame, Image
@@ -138,7 +139,7 @@ class Latest:
         try:
             image = self._orient(shot.image())
         except self._camera.lost as error:
-            raise CaptureError(f"{self._camera.place}: no BGR picture from this pixel format: {error}") from error
+            raise CaptureError(f"{self._camera.place}: no BGR picture from this pixel format: {why(error)}") from error
         utc = time.time() - (time.monotonic() - shot.taken)
         return Frame(image, index, time=shot.taken, utc=utc, captured=shot.taken)
 
@@ -157,7 +158,7 @@ class Latest:
             self._read_again_and_again(stop)
         except CaptureError as error:
             with self._news:
-                self._fatal = error
+                self._fatal = None if stop.is_set() else error
                 self._news.notify_all()
         finally:
             if isinstance(self._camera, Kept):
@@ -188,9 +189,7 @@ class Latest:
                         return self._link.silence
             return "the stream ended"
         except self._camera.lost as error:
-            return str(
-                getattr(error, "strerror", None) or error or type(error).__name__
-            )  # no address: it may hold a password
+            return why(error)
 
     def _pauses(self) -> Iterator[float]:
         """Seconds: retry_min_s, then anything up to a limit that doubles: many devices must not return at once."""
@@ -208,6 +207,10 @@ class Latest:
         now = time.monotonic()
         with self._news:
             if stop.is_set():
+                return
+            if shot.taken < self._link.lost:  # held back in a buffer: no sign that the camera is there again
+                self._link.dropped += 1 + shot.skipped
+                self._taken += 1 + shot.skipped
                 return
             self._deadline = now + self._options.stall_s
             self._time = min(max(shot.taken, self._time), max(now, self._time))  # never back, never of the future
@@ -262,6 +265,7 @@ class Link:
         self.dropped = 0
         self._state = CaptureState(state="opening")
         self.seen = 0.0  # s, when the last picture came or, before the first, opening began
+        self.lost = 0.0  # s, when the last outage was noticed
 
     def state(self, now: float) -> CaptureState:
         blind_s = self._state.blind_s + (now - self.seen if self._state.state == "degraded" else 0.0)
@@ -282,8 +286,10 @@ class Link:
 
     def down(self, reason: str, now: float) -> None:
         if self._state.state == "degraded":
-            log.debug("%s: still no picture: %s", self.place, reason)
-            self._state = replace(self._state, reason=reason)
+            if reason != self._state.reason:
+                log.debug("%s: still no picture: %s", self.place, reason)
+                self._state = replace(self._state, reason=reason)
             return
         log.warning("%s: %s; it is opened again until it answers", self.place, reason)
         self._state = replace(self._state, state="degraded", reason=reason, outages=self._state.outages + 1)
+        self.lost = now
