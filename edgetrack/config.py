@@ -127,7 +127,19 @@ class PicameraCapture(LiveOptions, frozen=True, kw_only=True, tag_field="kind", 
     buffers: Annotated[int, Meta(ge=2, le=16, description="frame buffers; each holds one picture of CMA memory")] = 4
 
 
-Capture = FileCapture | ImagesCapture | RtspCapture | V4l2Capture | GstreamerCapture | PicameraCapture
+class SceneCapture(CaptureOptions, frozen=True, kw_only=True, tag_field="kind", tag="scene"):
+    """A street rendered by edgetrack itself, with known truth: needs no camera."""
+
+    seed: Annotated[int, Meta(ge=0, le=2**31, description="another seed is another street")] = 0
+    hard: Annotated[bool, Meta(description="night or rain, a crowd, a shaking camera")] = False
+    seconds: Annotated[float, Meta(ge=1, le=86400, description="s until it ends")] = 40.0
+    fps: Annotated[float, Meta(ge=1, le=120, description="frames/s")] = 15.0
+    width: Annotated[int, Meta(ge=64, le=4096, description="px")] = 640
+    height: Annotated[int, Meta(ge=64, le=4096, description="px")] = 360
+    pace: Annotated[Literal["realtime", "fast"], Meta(description="as for file")] = "fast"
+
+
+Capture = FileCapture | ImagesCapture | RtspCapture | V4l2Capture | GstreamerCapture | PicameraCapture | SceneCapture
 
 
 # --- detect ----------------------------------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ PLACES = {  # each a `latest.Camera` or an `ahead.Recording`
     "v4l2": ("edgetrack.capture.v4l2:V4l2Camera", "pip install av"),
     "gstreamer": ("edgetrack.capture.gstreamer:GstreamerCamera", "sudo apt install python3-opencv"),
     "picamera": ("edgetrack.capture.picamera:Picamera", "sudo apt install python3-picamera2"),
+    "scene": ("edgetrack.capture.scene:RenderedStreet", "pip install edgetrack"),
 }
 
 
