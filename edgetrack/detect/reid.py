@@ -17,6 +17,7 @@ from edgetrack.types import Detections, Image
 
 log = logging.getLogger(__name__)
 
+MAX_WIDTH = 8192  # values of an embedding; networks give 128 to 4096, and a detector's outputs are more
 MAX_BATCH = 32  # of models that leave it open; a buffer for 32 crops of 128 x 256 px takes 13 MB
 OPEN_SIZE = (128, 256)  # px, width and height, where a model leaves them open; people stand
 # Channels first: as torchreid exports. Channels last: as OpenVINO's person-reidentification models want it.
@@ -45,12 +46,13 @@ class ReidEmbedder:
         self._fixed = fixed is not None
         self._warned = False
         outputs = self._model.run(self._blob.array)
-        if outputs[0].shape[0] != len(self._blob.array) or outputs[0].size == 0:
+        crops, shape = len(self._blob.array), outputs[0].shape
+        self.width = outputs[0].size // crops
+        if shape[:1] != (crops,) or not 1 < self.width <= MAX_WIDTH:
             raise ModelError(
-                f"{config.model}: output for {len(self._blob.array)} crops is {outputs[0].shape}, expected one row for "
-                "each; choose a re-identification model"
+                f"{config.model}: output for {crops} crops of {size[0]} x {size[1]} px is {shape}, expected ({crops}, D); "
+                "choose a re-identification model"
             )
-        self.width = outputs[0].size // len(outputs[0])
         log.info("%s: %d values from %d x %d px, on %s", config.model, self.width, *size, self.providers)
 
     def embed(self, image: Image, detections: Detections) -> Detections:
@@ -79,11 +81,10 @@ class ReidEmbedder:
             self._blob.put(row, part, Fit.of((part.shape[1], part.shape[0]), self._blob.size, self._fitting))
         blob = self._blob.array if self._fixed else self._blob.array[: len(boxes)]
         output = self._model.run(blob)[0]
-        rows: NDArray[np.float32] = np.asarray(output.reshape(len(output), -1)[: len(boxes)], np.float32)
-        return rows
+        return np.asarray(output.reshape(len(output), -1)[: len(boxes)], np.float32)
 
     def _unit(self, embedding: NDArray[np.float32]) -> NDArray[np.float32]:
-        length = np.linalg.norm(embedding, axis=1, keepdims=True)
+        length: NDArray[np.float32] = np.linalg.norm(embedding, axis=1, keepdims=True)
         bad = ~(np.isfinite(length) & (length > 0))[:, 0]
         if bad.any():
             if not self._warned:
