@@ -50,8 +50,8 @@ class ReidEmbedder:
         self.width = outputs[0].size // crops
         if shape[:1] != (crops,) or not 1 < self.width <= MAX_WIDTH:
             raise ModelError(
-                f"{config.model}: output for {crops} crops of {size[0]} x {size[1]} px is {shape}, expected ({crops}, D); "
-                "choose a re-identification model"
+                f"{config.model}: output for {crops} crops of {size[0]} x {size[1]} px is {shape}, "
+                f"expected ({crops}, D); choose a re-identification model"
             )
         log.info("%s: %d values from %d x %d px, on %s", config.model, self.width, *size, self.providers)
 
