@@ -20,6 +20,7 @@ class MemoryHeap:
     """In place of picamera2's DmaHeap, which needs /dev/dma_heap: memory that a file descriptor names."""
 
     full = False
+    allocated = 0  # buffers, of all heaps
 
     def alloc(self, name: str, size: int) -> Any:
         if MemoryHeap.full:
@@ -28,6 +29,7 @@ class MemoryHeap:
 
         fd = os.memfd_create(name)
         os.truncate(fd, size)
+        MemoryHeap.allocated += 1
         return UniqueFD(fd)
 
     def close(self) -> None:
@@ -44,6 +46,7 @@ def camera(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setattr(dmaallocator, "DmaHeap", MemoryHeap)
     monkeypatch.setattr(dmaallocator, "fcntl", SimpleNamespace(ioctl=lambda *_: 0))  # no cache to synchronise
     monkeypatch.setattr(MemoryHeap, "full", False)
+    monkeypatch.setattr(MemoryHeap, "allocated", 0)
     monkeypatch.setattr(libcamera.CameraManager, "_one", None)
     Picamera2._cm.reset()
     device = libcamera.CameraManager.singleton().cameras[0]
