@@ -59,9 +59,9 @@ class Link:
             client.username_pw_set(
                 options.username, password("publish.mqtt", options.password_file, options.password_env)
             )
-        context = tls_context(options)
-        if context is not None:
-            client.tls_set_context(context)
+        self._tls = tls_context(options)
+        if self._tls is not None:
+            client.tls_set_context(self._tls)
         return client
 
     def open(self) -> None:
@@ -70,7 +70,12 @@ class Link:
         Raises OSError (TLS and DNS included) where there is no connection.
         """
         host, port = address(self._options)
-        self._client.connect(host, port, self._options.keepalive_s)
+        try:
+            self._client.connect(host, port, self._options.keepalive_s)
+        except OSError:
+            if self._tls is not None and self._tls.newest is not None:
+                self._tls.newest.close()
+            raise
 
     def publish(self, topic: str, payload: bytes, retain: bool) -> int:
         """Send with QoS 1; the message id that will be acknowledged."""
@@ -117,7 +122,7 @@ class Link:
         elif reason.value == 0x8D:
             self.ended = self.ended or "the broker is silent; the network or the broker is stuck"
         else:
-            self.ended = self.ended or trouble.of_loss(self._socket_error, self.window > 0)
+            self.ended = self.ended or trouble.of_loss(self._socket_error, self._tls is not None, self.window > 0)
 
     def _on_publish(self, _: Client, __: object, mid: int, reason: ReasonCode, ___: Properties) -> None:
         self.acks.append((mid, reason.value, reason.getName()))

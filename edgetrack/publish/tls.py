@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 from edgetrack.config import MqttPublish
 from edgetrack.errors import PublishError
+
+
+class Context(ssl.SSLContext):
+    """Remembers its newest socket, because paho leaves it open where the handshake fails."""
+
+    newest: ssl.SSLSocket | None = None
+
+    def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
+        self.newest = super().wrap_socket(*args, **kwargs)
+        return self.newest
 
 
 def address(options: MqttPublish) -> tuple[str, int]:
@@ -27,7 +38,7 @@ def address(options: MqttPublish) -> tuple[str, int]:
     return url.hostname, port
 
 
-def tls_context(options: MqttPublish) -> ssl.SSLContext | None:
+def tls_context(options: MqttPublish) -> Context | None:
     """Verification by the system's authorities or `ca_file`, TLS 1.2 or newer; None for mqtt://.
 
     Raises PublishError where a file cannot be used, or where files are given that would protect nothing.
@@ -40,11 +51,11 @@ def tls_context(options: MqttPublish) -> ssl.SSLContext | None:
         return None
     if options.key_file and not options.cert_file:
         raise PublishError(f"publish.key_file: {options.key_file}: cert_file is missing; give both")
-    context = ssl.create_default_context()
+    context = Context(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if options.ca_file:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not options.ca_file:
+        context.load_default_certs()
+    else:
         _load("ca_file", options.ca_file, lambda: context.load_verify_locations(options.ca_file))
     if options.cert_file:
         pair = (options.cert_file, options.key_file or None)

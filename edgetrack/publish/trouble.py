@@ -9,6 +9,8 @@ import ssl
 TIMED_OUT = "no answer; check the address, the network and the firewall"
 CLOSED = "the other side closed the connection without an answer; is this the broker's port, and does it expect TLS?"
 NOT_TLS = "does not answer in TLS; use mqtt://, or the broker's port for TLS"
+WANTS_CERTIFICATE = "the broker wants a certificate from this device; set cert_file and key_file"
+CLOSED_TLS = "the broker ended TLS; does it want a certificate from this device (cert_file and key_file)?"
 LOST = "connection lost"
 TWIN = "connection lost, again and again; does another client use the same client_id (the same device and camera)?"
 UNKNOWN_AUTHORITY = "the broker's certificate comes from an authority that is not trusted; name its PEM file in ca_file"
@@ -67,19 +69,22 @@ def of_error(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def of_loss(error: str, answered: bool) -> str:
+def of_loss(error: str, tls: bool, answered: bool) -> str:
     """Why a connection ended.
 
     Args:
         error: what the socket said last; empty when it said nothing.
+        tls: with TLS 1.3 a broker that wants a certificate ends the connection only after the handshake.
         answered: the broker had accepted the connection.
     """
-    lowered = error.lower()
-    if "certificate required" in lowered or "handshake failure" in lowered:
-        return "the broker wants a certificate from this device; set cert_file and key_file"
-    if "alert" in lowered:
-        return f"the broker ended TLS: {lowered.split('alert ', 1)[-1].split(' (')[0]}; check cert_file and key_file"
-    return LOST if answered else CLOSED
+    if answered:
+        return LOST
+    alert = error.lower().partition("alert ")[2].partition(" (")[0]
+    if alert == "certificate required":
+        return WANTS_CERTIFICATE
+    if alert:
+        return f"the broker ended TLS: {alert}; check cert_file and key_file"
+    return CLOSED_TLS if tls else CLOSED
 
 
 def of_code(verdict: str, code: int, name: str) -> str:

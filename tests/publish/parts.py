@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from edgetrack.config import Config, DetectConfig, FileCapture, JsonlPublish, MqttPublish
+from edgetrack.publish import Publisher, open_publisher
 from edgetrack.types import CaptureState, Event, Health, Info, LineCount, PublishState, TrackEvent, ZoneOccupancy
+from tests.publish.broker import Received, until
 
 NAMES = ("person", "traffic light")
 TOPIC = "edgetrack/v1/gate-01/north"
@@ -100,3 +103,31 @@ def one_of_each() -> list[Event]:
         track_event("end", reason="lost"),
         health(),
     ]
+
+
+def publisher(url: str, **options: Any) -> Publisher:
+    return open_publisher(config(MqttPublish(url=url, **options)), NAMES)
+
+
+def wait_state(publisher: Publisher, state: str, reason: str = "", timeout_s: float = 20) -> PublishState:
+    """The state of the only outlet, once it is as wished and its reason holds `reason`."""
+    until(
+        lambda: publisher.states[0].state == state and reason in publisher.states[0].reason,
+        timeout_s,
+        lambda: f"expected {state}, {reason!r}; is {publisher.states[0]}",
+    )
+    return publisher.states[0]
+
+
+def wait_sent(publisher: Publisher, timeout_s: float = 20) -> PublishState:
+    """The state of the only outlet, once all is acknowledged."""
+    until(lambda: publisher.states[0].queued == 0, timeout_s, lambda: str(publisher.states[0]))
+    return publisher.states[0]
+
+
+def numbers(messages: Iterable[Received]) -> list[int]:
+    return [message.json["seq"] for message in messages if "/track/" in message.topic or "/event/" in message.topic]
+
+
+def without_repeats(seqs: list[int]) -> list[int]:
+    return list(dict.fromkeys(seqs))

@@ -9,49 +9,30 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from edgetrack.config import MqttPublish
 from edgetrack.errors import PublishError
-from edgetrack.publish import Publisher, delivery, open_publisher
+from edgetrack.publish import delivery
 from edgetrack.publish.payload import schema
-from edgetrack.types import PublishState
-from tests.publish.broker import Broker, Gate, Received, Subscriber, until
-from tests.publish.parts import NAMES, TOPIC, config, crossing, info, line_count, occupancy, one_of_each, track_event
-
-
-def publisher(url: str, **options: Any) -> Publisher:
-    return open_publisher(config(MqttPublish(url=url, **options)), NAMES)
-
-
-def wait_state(publisher: Publisher, state: str, reason: str = "", timeout_s: float = 20) -> PublishState:
-    """The state of the only outlet, once it is as wished and its reason holds `reason`."""
-    until(
-        lambda: publisher.states[0].state == state and reason in publisher.states[0].reason,
-        timeout_s,
-        lambda: f"expected {state}, {reason!r}; is {publisher.states[0]}",
-    )
-    return publisher.states[0]
-
-
-def wait_sent(publisher: Publisher, timeout_s: float = 20) -> PublishState:
-    """The state of the only outlet, once all is acknowledged."""
-    until(lambda: publisher.states[0].queued == 0, timeout_s, lambda: str(publisher.states[0]))
-    return publisher.states[0]
-
-
-def numbers(messages: Iterable[Received]) -> list[int]:
-    return [message.json["seq"] for message in messages if "/track/" in message.topic or "/event/" in message.topic]
-
-
-def without_repeats(seqs: list[int]) -> list[int]:
-    return list(dict.fromkeys(seqs))
-
+from tests.publish.broker import Broker, Gate, Subscriber, until
+from tests.publish.parts import (
+    TOPIC,
+    crossing,
+    info,
+    line_count,
+    numbers,
+    occupancy,
+    one_of_each,
+    publisher,
+    track_event,
+    wait_sent,
+    wait_state,
+    without_repeats,
+)
 
 # --- a broker that is there ---
 
@@ -168,10 +149,8 @@ def test_the_will_says_offline_when_the_process_is_killed(subscriber: Subscriber
 
 CHILD = """
 import sys, time
-from edgetrack.config import MqttPublish
-from edgetrack.publish import open_publisher
-from tests.publish.parts import NAMES, config
-with open_publisher(config(MqttPublish(url=sys.argv[1])), NAMES):
+from tests.publish.parts import publisher
+with publisher(sys.argv[1]):
     time.sleep(60)
 """
 

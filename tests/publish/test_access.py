@@ -1,0 +1,105 @@
+"""The sample configuration of mosquitto: a device writes its own topics and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.publish.broker import Authority, Broker, Certificate, Subscriber
+from tests.publish.parts import TOPIC, one_of_each, publisher, wait_sent
+
+SAMPLE = Path(__file__).parents[2] / "configs" / "mosquitto"
+PASSWORDS = {"gate-01": "one", "gate-02": "two", "reader": "three"}
+
+
+@pytest.fixture(scope="module")
+def certificate(authority: Authority) -> Certificate:
+    return authority.sign("broker")
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory, certificate: Certificate) -> Iterator[Broker]:
+    """mosquitto with the sample files as they are, but for places and the port."""
+    folder = tmp_path_factory.mktemp("guarded")
+    broker = Broker(folder, certificate=certificate, passwords=PASSWORDS, acl=(SAMPLE / "acl").read_text())
+    text = (SAMPLE / "mosquitto.conf").read_text().replace("listener 8883", f"listener {broker.port} 127.0.0.1")
+    for place, path in [
+        ("/etc/mosquitto/broker.pem", certificate.cert),
+        ("/etc/mosquitto/broker.key", certificate.key),
+        ("/etc/mosquitto", folder),
+        ("/var/lib/mosquitto/", f"{folder}/"),
+    ]:
+        text = text.replace(place, str(path))
+    (folder / "mosquitto.conf").write_text("user root\n" + text)
+    with broker:
+        yield broker
+
+
+def client(broker: Broker, ca: Path, login: tuple[str, str], command: str, *arguments: str) -> str:
+    """What mosquitto_pub or mosquitto_sub says, on both its outputs."""
+    where = ["-h", "localhost", "-p", str(broker.port), "--cafile", str(ca), "-V", "5", "-q", "1"]
+    run = subprocess.run(
+        [f"mosquitto_{command}", *where, "-u", login[0], "-P", login[1], *arguments],
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    return run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("user", "topic", "allowed"),
+    [
+        ("gate-01", "edgetrack/v1/gate-01/north/event/dwell", True),
+        ("gate-01", "edgetrack/v1/gate-01/south/status", True),
+        ("gate-01", "edgetrack/v1/gate-02/north/event/dwell", False),
+        ("gate-01", "edgetrack/v1/gate-01x/north/event/dwell", False),
+        ("gate-01", "edgetrack/v2/gate-01/north/event/dwell", False),
+        ("gate-01", "homeassistant/device/gate-01/config", False),
+        ("gate-01", "$SYS/broker/version", False),
+        ("gate-02", "edgetrack/v1/gate-01/north/request/snapshot", False),
+        ("reader", "edgetrack/v1/gate-01/north/event/dwell", False),
+        ("reader", "edgetrack/v1/reader/north/event/dwell", True),
+    ],
+)
+def test_publishing(guarded: Broker, certificate: Certificate, user: str, topic: str, allowed: bool) -> None:
+    """The last one is the price of one pattern for all: a reader may write below its own name."""
+    said = client(guarded, certificate.ca, (user, PASSWORDS[user]), "pub", "-t", topic, "-m", "x")
+    assert ("Not authorized" in said) is not allowed
+
+
+@pytest.mark.parametrize(
+    ("user", "topic", "allowed"),
+    [
+        ("reader", "edgetrack/v1/gate-01/north/probe", True),
+        ("gate-01", "edgetrack/v1/gate-01/north/probe", True),
+        ("gate-02", "edgetrack/v1/gate-01/north/probe", False),
+    ],
+)
+def test_reading(guarded: Broker, certificate: Certificate, user: str, topic: str, allowed: bool) -> None:
+    client(
+        guarded, certificate.ca, ("gate-01", "one"), "pub", "-r", "-t", "edgetrack/v1/gate-01/north/probe", "-m", "x"
+    )
+    heard = client(guarded, certificate.ca, (user, PASSWORDS[user]), "sub", "-t", topic, "-C", "1", "-W", "1")
+    assert heard.startswith("x") is allowed
+
+
+@pytest.mark.parametrize("login", [("gate-01", "two"), ("nobody", "one")])
+def test_who_has_no_password_stays_outside(guarded: Broker, certificate: Certificate, login: tuple[str, str]) -> None:
+    assert "Not authorized" in client(guarded, certificate.ca, login, "pub", "-t", "edgetrack/v1/gate-01/a", "-m", "x")
+
+
+def test_the_daemon_needs_no_more_than_this(tmp_path: Path, guarded: Broker, certificate: Certificate) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("one\n")
+    files = {"ca_file": str(certificate.ca), "password_file": str(secret)}
+    with Subscriber(guarded, ca=certificate.ca, login=("reader", "three")) as reader:
+        with publisher(guarded.url, username="gate-01", **files) as outlet:
+            outlet.publish(one_of_each())
+            state = wait_sent(outlet)
+        reader.wait_topic("/status", b"offline")
+        assert {message.topic for message in reader.messages} >= {f"{TOPIC}/health", f"{TOPIC}/event/dwell"}
+    assert (state.refused, state.dropped) == (0, 0)
