@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -146,11 +145,6 @@ def evaluate(truth: Trajectories, results: Trajectories, min_height_px: float = 
     )
 
 
-def combine(scores: Iterable[Scores]) -> Scores:
-    """Scores over all boxes of several sequences, as MOTChallenge combines them."""
-    return reduce(Scores.__add__, scores)
-
-
 COLUMNS = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDP", "IDR", "Rcll", "Prcn", "MOTP")
 
 
@@ -161,20 +155,6 @@ def record(scores: Scores) -> dict[str, float]:
     percent = {name: 100 * value for name, value in zip(COLUMNS, ratios, strict=True)}
     counts = {"FP": s.fp, "FN": s.fn, "IDs": s.switches, "Frag": s.fragments, "MT": s.mt, "PT": s.pt, "ML": s.ml}
     return percent | counts | {"GT": s.truth, "GTids": s.identities, "Tracks": s.tracks}
-
-
-def table(named: Sequence[tuple[str, Scores]]) -> str:
-    """One line per sequence and, where there is more than one, one for all together."""
-    if len(named) > 1:
-        named = [*named, ("together", combine(s for _, s in named))]
-    rows = [(name, record(scores)) for name, scores in named]
-    width = max([8, *(len(name) for name, _ in rows)])
-    head = "sequence".ljust(width) + "".join(f"{key:>7}" for key in rows[0][1])
-    lines = [
-        name.ljust(width) + "".join(f"{v:7.1f}" if isinstance(v, float) else f"{v:7d}" for v in row.values())
-        for name, row in rows
-    ]
-    return "\n".join([head, *lines])
 
 
 class _Look(NamedTuple):

@@ -61,6 +61,10 @@ class Trajectories:
         xyxy = np.asarray(xyxy, np.float64).reshape(-1, 4)
         return cls(frame, np.asarray(track_id, np.int64), xyxy, np.full(len(frame), SCORED, np.int64))
 
+    @classmethod
+    def empty(cls) -> Trajectories:
+        return cls.of(np.empty(0), np.empty(0), np.empty((0, 4)))
+
 
 def read_results(path: Path | str) -> Trajectories:
     """A tracker's answer in MOTChallenge text: `frame,id,left,top,width,height[,...]`."""
@@ -95,7 +99,7 @@ def read_kitti(path: Path | str, kind: str) -> Trajectories:
     path = Path(path)
     if kind not in KITTI_ALIKE:
         raise EdgetrackError(f"{path}: class is {kind!r}, expected one of {', '.join(KITTI_ALIKE)}")
-    words = [line.split() for line in _text(path).splitlines() if line.strip()]
+    words = [line.split() for line in read_text(path).splitlines() if line.strip()]
     short = next((i for i, w in enumerate(words, 1) if len(w) < 10), None)
     if short is not None:
         raise EdgetrackError(f"{path}:{short}: expected at least 10 fields of KITTI tracking labels")
@@ -125,7 +129,7 @@ def write_results(path: Path | str, tracks: Trajectories) -> None:
 
 def read_seqinfo(folder: Path | str) -> dict[str, str]:
     """The entries of seqinfo.ini, names in lower case: framerate, seqlength, imwidth, imheight."""
-    text = _text(Path(folder) / "seqinfo.ini")
+    text = read_text(Path(folder) / "seqinfo.ini")
     pairs = [line.partition("=") for line in text.splitlines() if "=" in line]
     return {key.strip().lower(): value.strip() for key, _, value in pairs}
 
@@ -136,7 +140,8 @@ def read_detections(path: Path | str) -> tuple[Ints, Floats, Floats]:
     return table[:, 0].astype(np.int64), tlwh_to_xyxy(table[:, 2:6]), table[:, 6]
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Text of a file that a person named."""
     try:
         return path.read_text()
     except (OSError, UnicodeDecodeError) as error:
@@ -144,7 +149,7 @@ def _text(path: Path) -> str:
 
 
 def _table(path: Path, columns: int) -> Floats:
-    lines = _text(path).replace(",", " ").splitlines()
+    lines = read_text(path).replace(",", " ").splitlines()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # an empty file is a tracker that saw nothing

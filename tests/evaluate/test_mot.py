@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgetrack.evaluate.mot import Scores, combine, evaluate, record, table
+from edgetrack.evaluate.mot import Scores, evaluate, record
 from edgetrack.evaluate.sequences import (
     KITTI_MIN_HEIGHT_PX,
     REMOVES,
@@ -127,14 +127,8 @@ def test_a_tracker_that_says_nothing_scores_zero_and_loses_everybody() -> None:
 
 def test_sequences_add_up() -> None:
     one = evaluate(walk(1, range(10)), walk(1, range(5)))
-    both = combine([one, one])
+    both = one + one
     assert (both.hota, both.mota, both.fn, both.sequences) == (one.hota, one.mota, 10, 2)
-
-
-def test_the_table_has_a_line_for_all_together() -> None:
-    one = evaluate(walk(1, range(10)), walk(1, range(10)))
-    lines = table([("a", one), ("b", one)]).splitlines()
-    assert [line.split()[0] for line in lines] == ["sequence", "a", "b", "together"]
 
 
 @settings(max_examples=50, deadline=None, derandomize=True)

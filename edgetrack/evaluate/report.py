@@ -1,0 +1,117 @@
+"""Scores of files, as tables for people or JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from pathlib import Path
+
+from edgetrack.config import TrackConfig
+from edgetrack.errors import EdgetrackError
+from edgetrack.evaluate import counts, mot, published
+from edgetrack.evaluate.detections import run_detections, run_kitti_detections
+from edgetrack.evaluate.sequences import (
+    KITTI_ALIKE,
+    KITTI_MIN_HEIGHT_PX,
+    Trajectories,
+    read_kitti,
+    read_results,
+    read_truth,
+)
+
+Record = Mapping[str, float]
+
+
+def mot_report(
+    sequences: Sequence[Path],
+    results: Path | None = None,
+    detections: str = "det_frcnn.txt",
+    min_score: float = 0.5,
+    config: TrackConfig | None = None,
+    as_json: bool = False,
+) -> str:
+    """HOTA, MOTA, IDF1 and their parts, per sequence and together.
+
+    Args:
+        sequences: MOTChallenge folders (gt.txt or gt/gt.txt; seqinfo.ini), or KITTI label files, scored by class.
+        results: tracks to score: a file, or a folder with NAME.txt per sequence. None: the tracker is run.
+        detections: what it is run on: a file's name in the sequence's folder; for KITTI a file or folder of its own.
+        min_score: weaker detections are left out.
+        config: the tracker's settings.
+        as_json: instead of a table.
+    """
+    scores: list[tuple[str, mot.Scores]] = []
+    for sequence in sequences:
+        if sequence.is_dir():
+            tracks = (
+                run_detections(sequence, detections, config, min_score)
+                if results is None
+                else _answer(_file(results, sequence.name))
+            )
+            scores.append((sequence.name, mot.evaluate(read_truth(_truth(sequence)), tracks)))
+        else:
+            scores += _kitti(sequence, results, detections, min_score, config)
+    if len(scores) > 1:
+        scores.append(("together", reduce(mot.Scores.__add__, (s for _, s in scores))))
+    return _form([(name, mot.record(s)) for name, s in scores], as_json)
+
+
+def counts_report(truth: Path, events: Path, as_json: bool = False) -> str:
+    """Counted crossings and visits against the truth.
+
+    Args:
+        truth: JSON with `fps`, `lines` and `zones`, whose names are those of the configuration.
+        events: what `publish: {kind: jsonl}` wrote.
+        as_json: instead of a table.
+    """
+    payloads = published.read_payloads(events)
+    scores = counts.evaluate(counts.read_truth(truth), published.crossings(payloads), published.visits(payloads))
+    return _form([(truth.stem, counts.record(scores))], as_json)
+
+
+def table(rows: Sequence[tuple[str, Record]]) -> str:
+    """One line a row; fractions with one decimal."""
+    width = max([8, *(len(name) for name, _ in rows)])
+    cell = {key: max(7, len(key) + 1) for key in rows[0][1]}
+    lines = ["sequence".ljust(width) + "".join(f"{key:>{n}}" for key, n in cell.items())]
+    for name, row in rows:
+        shown = (f"{v:>{cell[k]}.1f}" if isinstance(v, float) else f"{v:>{cell[k]}d}" for k, v in row.items())
+        lines.append(name.ljust(width) + "".join(shown))
+    return "\n".join(lines)
+
+
+def _form(rows: Sequence[tuple[str, Record]], as_json: bool) -> str:
+    return json.dumps(dict(rows), indent=2) if as_json else table(rows)
+
+
+def _truth(folder: Path) -> Path:
+    nested = folder / "gt" / "gt.txt"
+    return nested if nested.exists() else folder / "gt.txt"
+
+
+def _file(place: Path, name: str) -> Path:
+    return place / f"{name}.txt" if place.is_dir() else place
+
+
+def _answer(path: Path) -> Trajectories:
+    """A tracker's answer, or, where the name says JSON lines, what the daemon published."""
+    return published.tracks(published.read_payloads(path)) if path.suffix == ".jsonl" else read_results(path)
+
+
+def _kitti(
+    labels: Path, results: Path | None, detections: str, min_score: float, config: TrackConfig | None
+) -> list[tuple[str, mot.Scores]]:
+    truth = {kind: read_kitti(labels, kind) for kind in KITTI_ALIKE}
+    if results is not None:
+        answer = {kind: read_kitti(_file(results, labels.stem), kind) for kind in KITTI_ALIKE}
+    else:
+        last = max(int(t.frame.max(initial=0)) for t in truth.values())
+        place = _file(Path(detections), labels.stem)
+        if not place.exists():
+            raise EdgetrackError(f"{labels}: no detections at {place}; name a file or folder with --detections")
+        answer = run_kitti_detections(place, last, config, min_score)
+    return [
+        (f"{labels.stem} {kind}", mot.evaluate(true, answer.get(kind, Trajectories.empty()), KITTI_MIN_HEIGHT_PX))
+        for kind, true in truth.items()
+    ]

@@ -1,0 +1,36 @@
+"""Detections of a file go through the tracker and are scored."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edgetrack.errors import EdgetrackError
+from edgetrack.evaluate import mot_report
+from edgetrack.evaluate.detections import run_detections
+
+
+def test_detections_of_a_motchallenge_sequence_become_tracks(shared: Path) -> None:
+    report = mot_report([shared / "data/mot-gt/MOT15/TUD-Stadtmitte"], as_json=True)
+    scores = json.loads(report)["TUD-Stadtmitte"]
+    assert scores["HOTA"] > 40
+    assert scores["Prcn"] > 90
+
+
+def test_kitti_is_scored_by_class(shared: Path) -> None:
+    data = shared / "data/mot-gt"
+    report = mot_report([data / "KITTI-label_02/0000.txt"], detections=str(data / "KITTI-det_pointrcnn"), as_json=True)
+    scores = json.loads(report)
+    assert list(scores) == ["0000 car", "0000 pedestrian", "together"]
+    assert scores["0000 car"]["HOTA"] > 60
+
+
+def test_a_folder_without_a_frame_rate_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "seqinfo.ini").write_text("[Sequence]\nseqLength=10\n")
+    with pytest.raises(EdgetrackError, match=r"seqinfo\.ini: 'framerate'; expected numbers frameRate and seqLength"):
+        run_detections(tmp_path)
+
+
+def test_missing_kitti_detections_are_an_error_that_says_where_they_were_looked_for(shared: Path) -> None:
+    with pytest.raises(EdgetrackError, match=r"no detections at det_frcnn\.txt; name a file or folder"):
+        mot_report([shared / "data/mot-gt/KITTI-label_02/0000.txt"])
