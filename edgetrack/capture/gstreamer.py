@@ -1,7 +1,7 @@
 """A GStreamer pipeline, through the system's OpenCV: the way to a CSI camera on a Jetson.
 
 The OpenCV that pip installs has no GStreamer; that of Debian, Ubuntu and JetPack has. A virtual environment sees it if
-it was made with --system-site-packages, and works with it if its NumPy is of the major version that OpenCV was built for.
+it was made with --system-site-packages; its NumPy must be of the major version that OpenCV was built for.
 """
 
 from __future__ import annotations
