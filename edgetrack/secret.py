@@ -31,7 +31,8 @@ def password(place: str, file: str, env: str, environment: Mapping[str, str] = o
         return None
     if not environment.get(env):
         state = "empty" if env in environment else "not set"
-        raise ConfigError(f"{place}.password_env: the variable {env} is {state}; set it to the password")
+        # The name is not shown: people write the password itself here.
+        raise ConfigError(f"{place}.password_env: the variable that it names is {state}; set it to the password")
     return environment[env]
 
 

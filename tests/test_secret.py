@@ -63,8 +63,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, file: str) -> None:
 
 
 @pytest.mark.parametrize(("environment", "state"), [({}, "not set"), ({"SECRET": ""}, "empty")])
-def test_a_variable_without_a_password_is_named(environment: dict[str, str], state: str) -> None:
-    with pytest.raises(ConfigError, match=f"^capture.password_env: the variable SECRET is {state};"):
+def test_a_variable_without_a_password_is_told(environment: dict[str, str], state: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^capture\.password_env: the variable that it names is {state};"):
         password("capture", "", "SECRET", environment)
 
 

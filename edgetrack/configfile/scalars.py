@@ -66,7 +66,7 @@ def _repaired(value: str, kind: mi.StrType) -> str:
     if len(choices) > 1:
         return did_you_mean(value, choices)
     broker = re.sub(r"^(tls|ssl|https|wss)://", "mqtts://", re.sub(r"^(tcp|http|ws)://", "mqtt://", value))
-    for candidate in (slug(value), broker, f"mqtt://{value}"):
+    for candidate in (slug(value), broker):
         if re.search(kind.pattern or "", candidate) and "@" not in candidate:
             return f"; write {shown(candidate)}"
     return ""

@@ -19,7 +19,7 @@ LONGEST_INTEGER = 18  # digits; longer ones are out of every range and are kept 
 OLD_TRUE = {"yes", "Yes", "YES", "on", "On", "ON"}
 OLD_FALSE = {"no", "No", "NO", "off", "Off", "OFF"}
 BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*((:[0-5]?[0-9])+)(\.[0-9_]*)?")
-UNDERSCORED = re.compile(r"[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?)")
+OLD_BASED = re.compile(r"([-+]?)0(?:b([01]+)|x([0-9a-fA-F]+))")
 DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt \t].*)?")
 
 
@@ -58,19 +58,16 @@ def old_meaning(text: str) -> bool | int | float | str | None:
     digits = text.replace("_", "")
     sign = -1 if digits.startswith("-") else 1
     if BASE_60.fullmatch(text):
-        value: float = 0
+        total: float = 0
         for part in digits.lstrip("+-").split(":"):
-            value = value * 60 + (float(part) if "." in part else int(part))
-        return sign * value
-    if INTEGER.fullmatch(text) and re.fullmatch(r"[-+]?0[0-9]+", text):
-        return int(text, 8) if re.fullmatch(r"[-+]?0[0-7]+", text) else "text"
-    if UNDERSCORED.fullmatch(text) and ("_" in text or "0b" in text):
-        return _underscored(digits)
+            total = total * 60 + (float(part) if "." in part else int(part))
+        return sign * total
+    if re.fullmatch(r"[-+]?0[0-9]+", digits):
+        return sign * int(digits.lstrip("+-"), 8) if re.fullmatch(r"[-+]?[0-7]+", digits) else "text"
+    based = OLD_BASED.fullmatch(digits)
+    if based and digits[1:2] != "x":
+        return sign * int(based[2] or based[3], 2 if based[2] else 16)
+    if "_" in text and text[0] in "+-.0123456789":
+        value = scalar(digits)
+        return value if isinstance(value, (int, float)) else None
     return None
-
-
-def _underscored(digits: str) -> int | float | None:
-    try:
-        return float(digits) if re.search(r"[.eE]", digits) and "x" not in digits else int(digits, 0)
-    except ValueError:
-        return None
