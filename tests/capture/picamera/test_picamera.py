@@ -19,6 +19,8 @@ from edgetrack.capture.picamera import POLL_S, RESTARTS_MAX, Picamera
 from edgetrack.config import PicameraCapture
 from edgetrack.errors import CaptureError
 from edgetrack.types import Frame
+from tests.capture import contract
+from tests.capture.contract import readers, take
 
 pytest.importorskip("picamera2", reason="the real picamera2 on a stand-in camera: run .ci/picamera")
 
@@ -35,18 +37,6 @@ def quick_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
 def source(**settings: Any) -> Source:
     quick = {"width": 320, "height": 240, "fps": 50, "stall_s": 5.0, "retry_min_s": 0.1, "retry_max_s": 0.2}
     return open_source(PicameraCapture(**{**quick, **settings}))
-
-
-def frames(running: Source, n: int) -> list[Frame]:
-    """The next n pictures; fails where they take longer than any machine needs."""
-    until = time.monotonic() + 20
-    found: list[Frame] = []
-    for frame in running:
-        found += [frame] if frame is not None else []
-        if len(found) == n:
-            return found
-        assert time.monotonic() < until, f"{len(found)} of {n} pictures"
-    raise AssertionError("the source ended")
 
 
 def looks(running: Source) -> Iterator[Frame | None]:
@@ -76,13 +66,17 @@ def numbered(width: int, height: int, number: int) -> np.ndarray:
     return np.full((height, width, 3), number % 150, np.uint8)
 
 
+def test_it_keeps_the_promises_of_every_source(camera: Any) -> None:
+    contract.check(source(), live=True, size=(320, 240))
+
+
 # --- the picture
 
 
 def test_a_picture_is_blue_green_red(camera: Any) -> None:
     camera.paint = stripes
     with source() as running:
-        (frame,) = frames(running, 1)
+        (frame,) = take(running, 1)
     for i, colour in enumerate((RED, GREEN, BLUE)):
         assert frame.image[120, 53 + i * 107].tolist() == list(reversed(colour))
 
@@ -91,7 +85,7 @@ def test_a_picture_is_blue_green_red(camera: Any) -> None:
 def test_the_padding_of_rows_is_cut(camera: Any, width: int) -> None:
     camera.paint = stripes
     with source(width=width) as running:
-        (frame,) = frames(running, 1)
+        (frame,) = take(running, 1)
     assert np.array_equal(frame.image, stripes(width, 240, 0)[:, :, ::-1])
 
 
@@ -103,7 +97,7 @@ def test_a_stride_that_the_camera_widens_changes_nothing_in_the_picture(camera: 
 
     camera.faults.adjust = widen
     with source() as running:
-        (frame,) = frames(running, 1)
+        (frame,) = take(running, 1)
     assert np.array_equal(frame.image, stripes(320, 240, 0)[:, :, ::-1])
 
 
@@ -117,7 +111,7 @@ def test_a_size_that_the_camera_adjusts_is_the_size_of_the_picture(
 
     camera.faults.adjust = shrink
     with source() as running:
-        (frame,) = frames(running, 1)
+        (frame,) = take(running, 1)
     assert frame.size == (304, 228)
     assert "gives 304 x 228, not 320 x 240" in caplog.text
 
@@ -125,16 +119,16 @@ def test_a_size_that_the_camera_adjusts_is_the_size_of_the_picture(
 def test_a_picture_does_not_change_when_its_buffer_is_used_again(camera: Any) -> None:
     camera.paint = numbered
     with source() as running:
-        first = frames(running, 1)[0]
+        first = take(running, 1)[0]
         value = int(first.image[0, 0, 0])
-        frames(running, 12)
+        take(running, 12)
     assert (first.image == value).all()
 
 
 def test_rotation_applies_to_the_camera_module_too(camera: Any) -> None:
     camera.paint = stripes
     with source(rotate=180) as running:
-        (frame,) = frames(running, 1)
+        (frame,) = take(running, 1)
     assert frame.image[120, 40].tolist() == list(reversed(BLUE))
 
 
@@ -143,7 +137,7 @@ def test_rotation_applies_to_the_camera_module_too(camera: Any) -> None:
 
 def test_every_buffer_goes_back_to_the_camera(camera: Any) -> None:
     with source(buffers=4) as running:
-        frames(running, 20)
+        take(running, 20)
         camera.faults.stalled = True
         wait_for(lambda: len(camera.queued) == 4)
 
@@ -151,11 +145,11 @@ def test_every_buffer_goes_back_to_the_camera(camera: Any) -> None:
 def test_waits_that_time_out_take_no_buffer(camera: Any) -> None:
     """Six timeouts with four buffers: were each wait a job of its own, the camera would starve for ever."""
     with source(buffers=4) as running:
-        frames(running, 3)
+        take(running, 3)
         camera.faults.stalled = True
         time.sleep(6 * POLL_S)
         camera.faults.stalled = False
-        frames(running, 20)
+        take(running, 20)
         camera.faults.stalled = True
         wait_for(lambda: len(camera.queued) == 4)
     assert len(camera.started_with) == 1
@@ -178,16 +172,16 @@ def test_a_request_that_comes_while_nobody_waits_is_released_at_the_end(camera: 
 
 def test_two_buffers_are_enough(camera: Any) -> None:
     with source(buffers=2) as running:
-        assert len(frames(running, 20)) == 20
+        assert len(take(running, 20)) == 20
 
 
 def test_a_loop_that_is_busy_gets_the_newest_picture_and_the_others_count_as_dropped(camera: Any) -> None:
     camera.paint = numbered
     with source() as running:
-        first = frames(running, 1)[0]
+        first = take(running, 1)[0]
         time.sleep(0.5)
         newest = camera.number
-        second = frames(running, 1)[0]
+        second = take(running, 1)[0]
         state = running.state
     assert int(second.image[0, 0, 0]) >= newest - 2
     assert second.index - first.index > 10
@@ -199,7 +193,7 @@ def test_frames_with_errors_are_not_shown_but_counted(camera: Any) -> None:
     camera.paint = numbered
     camera.faults.error_every = 3
     with source() as running:
-        shown = frames(running, 12)
+        shown = take(running, 12)
         state = running.state
     assert all(int(frame.image[0, 0, 0]) % 3 for frame in shown)
     assert camera.error_frames > 0
@@ -213,7 +207,7 @@ def test_the_time_of_a_picture_is_when_the_sensor_took_it(camera: Any) -> None:
     """However long the ISP and picamera2 keep it."""
     camera.faults.late_s = 0.3
     with source(fps=10) as running:
-        (frame,) = frames(running, 1)
+        (frame,) = take(running, 1)
         age, wall_age = time.monotonic() - frame.captured, time.time() - frame.utc
     assert age >= 0.3
     assert wall_age == pytest.approx(age, abs=0.05)
@@ -225,20 +219,20 @@ def test_without_a_stamp_the_time_is_that_of_arrival(camera: Any) -> None:
     camera.faults.no_timestamp = True
     entered = time.monotonic()
     with source() as running:
-        (frame,) = frames(running, 1)
+        (frame,) = take(running, 1)
     assert frame.captured >= entered + 0.3
 
 
 def test_a_stamp_of_another_clock_does_not_date_a_picture_hours_back(camera: Any) -> None:
     camera.faults.clock_behind_s = 36_000
     with source() as running:
-        (frame,) = frames(running, 1)
+        (frame,) = take(running, 1)
     assert time.monotonic() - frame.captured < 10
 
 
 def test_time_never_goes_back(camera: Any) -> None:
     with source() as running:
-        times = [frame.time for frame in frames(running, 20)]
+        times = [frame.time for frame in take(running, 20)]
     assert times == sorted(times)
 
 
@@ -247,7 +241,7 @@ def test_time_never_goes_back(camera: Any) -> None:
 
 def test_a_silent_camera_yields_none_at_least_once_a_second(camera: Any) -> None:
     with source() as running:
-        frames(running, 2)
+        take(running, 2)
         camera.faults.stalled = True
         seen = [(time.monotonic(), frame) for frame in islice(looks(running), 5)]
     gaps = np.diff([when for when, _ in seen])
@@ -257,10 +251,10 @@ def test_a_silent_camera_yields_none_at_least_once_a_second(camera: Any) -> None
 
 def test_a_sensor_that_fell_silent_is_started_again_on_the_same_object(camera: Any) -> None:
     with source(stall_s=0.5) as running:
-        before = frames(running, 3)[-1]
+        before = take(running, 3)[-1]
         camera.time_out()
         after = next(frame for frame in looks(running) if frame is not None and frame.time > before.time + 0.4)
-        frames(running, 10)
+        take(running, 10)
         state = running.state
     assert after.index > before.index
     assert (state.state, state.outages) == ("ok", 1)
@@ -278,7 +272,7 @@ def test_new_starts_take_no_memory_and_no_file_descriptors(camera: Any) -> None:
         return len(os.listdir("/proc/self/fd")), dmaallocator.DmaHeap.allocated
 
     with source(stall_s=0.3, buffers=4) as running:
-        frames(running, 1)
+        take(running, 1)
         before = held()
         for outage in range(1, 4):
             camera.time_out()
@@ -291,7 +285,7 @@ def test_new_starts_take_no_memory_and_no_file_descriptors(camera: Any) -> None:
 
 def test_a_new_start_keeps_the_frame_rate(camera: Any) -> None:
     with source(stall_s=0.5, fps=40) as running:
-        frames(running, 1)
+        take(running, 1)
         camera.time_out()
         wait_for(lambda: next(iter(running)) is not None and len(camera.started_with) == 2)
     assert [settings["FrameDurationLimits"] for settings in camera.started_with] == [(25_000, 25_000)] * 2
@@ -301,17 +295,17 @@ def test_a_new_start_keeps_the_frame_rate(camera: Any) -> None:
 def test_a_death_of_picamera2s_own_thread_is_survived(camera: Any) -> None:
     """A request that cannot be queued again ends its event loop, or the reader's release: pictures stop either way."""
     with source(stall_s=0.5) as running:
-        before = frames(running, 3)[-1]
+        before = take(running, 3)[-1]
         for _ in range(3):
             camera.faults.refuse_queue = 2
             wait_for(lambda: camera.faults.refuse_queue == 0 and next(iter(running)) is not None)
-        assert frames(running, 20)[-1].index > before.index
+        assert take(running, 20)[-1].index > before.index
         assert running.state.state == "ok"
 
 
 def test_while_it_is_silent_the_state_says_so(camera: Any) -> None:
     with source(stall_s=0.5) as running:
-        frames(running, 1)
+        take(running, 1)
         camera.faults.stalled = True
         next(frame for frame in looks(running) if running.state.state == "degraded")
         assert running.state.reason == "no picture for 0.5 s"
@@ -319,7 +313,7 @@ def test_while_it_is_silent_the_state_says_so(camera: Any) -> None:
 
 def test_a_camera_that_stays_silent_needs_a_new_process(camera: Any) -> None:
     with source(stall_s=0.3) as running:
-        frames(running, 1)
+        take(running, 1)
         camera.faults.stalled = True
         with pytest.raises(CaptureError, match=r"picamera 0: no picture after 5 starts.*restart the daemon.*cable"):
             list(looks(running))
@@ -330,7 +324,7 @@ def test_a_camera_that_stays_silent_needs_a_new_process(camera: Any) -> None:
 
 def test_a_camera_that_vanishes_needs_a_new_process_too(camera: Any) -> None:
     with source(stall_s=0.3) as running:
-        frames(running, 1)
+        take(running, 1)
         camera.faults.gone = True
         with pytest.raises(CaptureError, match="no picture after 5 starts"):
             list(looks(running))
@@ -340,7 +334,7 @@ def test_a_driver_that_hangs_in_stop_needs_a_new_process(camera: Any) -> None:
     let_go = camera.faults.stop_waits_for = threading.Event()
     try:
         with source(stall_s=0.3) as running:
-            frames(running, 1)
+            take(running, 1)
             camera.faults.stalled = True
             with pytest.raises(CaptureError, match="picamera 0: the driver hangs; only a new process frees it"):
                 list(looks(running))
@@ -355,16 +349,16 @@ def test_a_driver_that_hangs_in_stop_needs_a_new_process(camera: Any) -> None:
 @pytest.mark.parametrize("stalled", [False, True])
 def test_leaving_lets_the_camera_go(camera: Any, stalled: bool) -> None:
     with source() as running:
-        frames(running, 3)
+        take(running, 3)
         camera.faults.stalled = stalled
     assert not camera.acquired
     assert not camera.streaming
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("capture")]
+    assert not readers()
 
 
 def test_leaving_does_not_wait_for_a_driver_that_hangs(camera: Any, caplog: pytest.LogCaptureFixture) -> None:
     with source() as running:
-        frames(running, 1)
+        take(running, 1)
         let_go = camera.faults.stop_waits_for = threading.Event()
         left = time.monotonic()
     took = time.monotonic() - left
@@ -378,7 +372,7 @@ def test_it_can_be_entered_again(camera: Any) -> None:
     running = source()
     for _ in range(3):
         with running:
-            frames(running, 3)
+            take(running, 3)
     assert not camera.acquired
 
 
@@ -435,7 +429,7 @@ def test_a_camera_without_a_frame_rate_control_runs_at_its_own(camera: Any) -> N
 
     del camera.controls[controls.FrameDurationLimits]
     with source() as running:
-        frames(running, 2)
+        take(running, 2)
     assert "FrameDurationLimits" not in camera.started_with[0]
 
 
@@ -452,5 +446,5 @@ def test_only_one_stream_is_asked_for(camera: Any) -> None:
     """A raw stream would double the memory, a queued picture would be an old one."""
     running = source()
     with running:
-        frames(running, 1)
+        take(running, 1)
         assert all(len(request.buffers) == 1 for request in list(camera.queued))
