@@ -306,6 +306,32 @@ def test_what_the_operator_must_mend_reaches_the_loop() -> None:
         take(running, 1)
 
 
+def test_what_a_camera_skipped_counts_as_dropped() -> None:
+    def skipping(camera: Scripted) -> Iterator[Shot | None]:
+        yield shot()._replace(skipped=3)
+        yield from silent(camera)
+
+    with source(Scripted(skipping), stall_s=5.0) as running:
+        assert take(running, 1)[0].index == 3
+        assert running.state.dropped == 3
+
+
+def test_a_camera_that_keeps_its_device_is_closed_once_after_all_its_runs() -> None:
+    class Keeping(Scripted):
+        let_go = 0
+
+        def close(self) -> None:
+            assert self.closed == self.opened
+            self.let_go += 1
+
+    camera = Keeping(few, few, steady)
+    with source(camera) as running:
+        wait_until(lambda: camera.opened == 3)
+        take(running, 1)
+        assert camera.let_go == 0
+    assert camera.let_go == 1
+
+
 def test_pauses_double_between_their_bounds() -> None:
     waits = source(Scripted(refused))._pauses()
     pauses = [next(waits) for _ in range(200)]
