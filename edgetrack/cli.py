@@ -98,8 +98,15 @@ def check(arguments: argparse.Namespace) -> int:
     if arguments.probe:
         from edgetrack.probe import probe
 
-        for line in probe(config):
-            print(line)
+        errors = []
+        for answer in probe(config):
+            if isinstance(answer, EdgetrackError):
+                errors.append(answer)
+                log.error("%s", answer)
+            else:
+                print(answer)
+        if errors:
+            return errors[0].exit_code
     print(f"{arguments.config}: good")
     return 0
 
