@@ -7,6 +7,7 @@ Geometry: a pixel is a square of side 1, pixel (0, 0) covers [0, 1) x [0, 1), an
 from __future__ import annotations
 
 import math
+import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -30,7 +31,7 @@ SHRINK = int(Interpolation.AREA) | EXACT  # the mean of the pixels covered; noth
 ENLARGE = int(Interpolation.BILINEAR) | EXACT  # between pixel centres; along a side that shrinks, a wider triangle
 # Threads made for each new size cost three times the work on a small crop; before PyAV 17 there were none.
 ONE_THREAD: dict[str, Any] = {"threads": 1} if int(av.__version__.partition(".")[0]) >= 17 else {}
-OVERREAD = 32  # swscale's SIMD reads past the end of rows that are no multiple of 16 px; twice that for newer units
+OVERREAD = 96  # bytes past the end that swscale's SIMD may read, and throw away; 49 were seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +187,15 @@ class Blob:
 
 
 def _readable(image: Image) -> Image:
-    """The picture itself, or a copy with room behind it where swscale would read past its end."""
-    if image.strides[1:] == (3, 1) and image.strides[0] >= 3 * image.shape[1] and image.shape[1] % OVERREAD == 0:
-        return image
-    room = np.empty(image.size + 3 * OVERREAD, np.uint8)
+    """The picture itself, or a copy with room behind it where reading a little past its end could be a crash.
+
+    Memory is mapped in pages: what lies behind the picture on its last page can be read, whatever it is.
+    """
+    if image.strides[1:] == (3, 1) and image.strides[0] >= 3 * image.shape[1]:
+        end = image.ctypes.data + (image.shape[0] - 1) * image.strides[0] + 3 * image.shape[1]
+        if -end % mmap.PAGESIZE >= OVERREAD:
+            return image
+    room = np.empty(image.size + OVERREAD, np.uint8)
     padded = room[: image.size].reshape(image.shape)
     padded[:] = image
     return padded
