@@ -30,7 +30,7 @@ class Link:
     without bound, is the backlog's business. paho runs in the caller's thread.
     """
 
-    def __init__(self, options: MqttPublish, client_id: str, status: str) -> None:
+    def __init__(self, options: MqttPublish, client_id: str, status: str = "") -> None:
         self.window = 0  # messages that may be under way; 0: not connected yet
         self.acks: deque[tuple[int, int, str]] = deque()  # message id, reason code, its name
         self.ended = ""  # why, when it is over
@@ -39,7 +39,8 @@ class Link:
         self._client = client = self._make_client(client_id)
         client.connect_timeout = CONNECT_S
         client.max_inflight_messages = 0  # no limit of its own: the window is ours
-        client.will_set(status, "offline", qos=1, retain=True)
+        if status:
+            client.will_set(status, "offline", qos=1, retain=True)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish

@@ -1,58 +1,70 @@
-"""Is there somebody to publish to? One try at every outlet, beside a daemon that may be running."""
+"""Whether a publisher would work: tried once, without telling subscribers anything."""
 
 from __future__ import annotations
 
+import os
 import socket
 import time
-from contextlib import closing
 
-from edgetrack.config import Config, JsonlPublish, MqttPublish
-from edgetrack.errors import EdgetrackError, PublishError
+from edgetrack.config import Config, JsonlPublish, MqttPublish, Publish
+from edgetrack.errors import PublishError
 from edgetrack.publish import trouble
-from edgetrack.publish.jsonl import JsonlOutlet
-from edgetrack.publish.mqtt import Link
-
-ANSWER_S = 10.0
+from edgetrack.publish.jsonl import open_to_append
+from edgetrack.publish.mqtt import CONNECT_S, Link
 
 
-def probe(config: Config, options: MqttPublish | JsonlPublish) -> str:
-    """One line on what answered.
+def probe(config: Config, options: Publish) -> str:
+    """One line on what works; the topic `probe` of this camera is written to.
 
-    A broker is asked under another client id and on a topic of its own (`.../probe`, not retained), so that a daemon
-    that is connected stays connected; what its access list says of that topic is told too.
-
-    Raises:
-        PublishError: nobody answers, or the answer is no.
+    Raises PublishError with what does not.
     """
-    if isinstance(options, JsonlPublish):
-        with JsonlOutlet(config, options):
-            return f"jsonl: {options.path}: can be written"
-    topic = f"{options.prefix}/{config.device}/{config.camera}/probe"
-    near, far = socket.socketpair()
-    with closing(near), closing(far):
-        try:
-            link = Link(options, f"edgetrack-{config.device}-{config.camera}-probe", topic)
-            link.open()
-        except (OSError, EdgetrackError) as error:
-            raise PublishError(f"publish.mqtt: {options.url}: {trouble.of_error(error)}") from error
-        answer = _ask(link, topic, near)
-        link.close(near)
-    if answer:
-        raise PublishError(f"publish.mqtt: {options.url}: {answer}")
-    return f"mqtt: {options.url}: connected as {options.username or 'anonymous'}, {topic} accepted"
+    return _broker(config, options) if isinstance(options, MqttPublish) else _file(options)
 
 
-def _ask(link: Link, topic: str, wake: socket.socket) -> str:
-    """What is wrong, or nothing."""
-    until, sent = time.monotonic() + ANSWER_S, False
-    while time.monotonic() < until:
-        link.step(0.2, wake)
-        if link.ended:
-            return link.ended
-        if link.window and not sent:
-            link.publish(topic, b"", retain=False)
-            sent = True
-        if link.acks:
-            _, code, name = link.acks.popleft()
-            return trouble.of_code(f"{topic} is refused", code, name) if code >= 0x80 else ""
-    return trouble.TIMED_OUT
+def _broker(config: Config, options: MqttPublish) -> str:
+    began = time.monotonic()
+    client_id = options.client_id or f"edgetrack-{config.device}-{config.camera}"
+    link = Link(options, f"{client_id}-probe")
+    try:
+        link.open()
+    except OSError as error:
+        raise PublishError(f"publish: {options.url}: {trouble.of_error(error)}") from error
+    wake, waker = socket.socketpair()
+    with wake, waker:
+        _until_window(link, wake, began + CONNECT_S, options.url)
+        connected_ms = (time.monotonic() - began) * 1e3
+        topic = f"{options.prefix}/{config.device}/{config.camera}/probe"
+        link.publish(topic, b"{}", False)
+        while not link.acks and not link.ended and time.monotonic() < began + 2 * CONNECT_S:
+            link.step(0.1, wake)
+        verdict = link.acks[0] if link.acks else None
+        ended = link.ended
+        link.close(wake)
+    if verdict is None:
+        raise PublishError(f"publish: {options.url}: {ended or 'the broker acknowledges nothing'}")
+    _, code, name = verdict
+    if code >= 0x80:
+        raise PublishError(
+            f"publish: {options.url}: {trouble.of_code(f'what is sent to {topic} is refused', code, name)}"
+        )
+    return f"{options.url}: MQTT {options.version}, connected in {connected_ms:.0f} ms, may write below {topic[:-6]}"
+
+
+def _until_window(link: Link, wake: socket.socket, until: float, url: str) -> None:
+    while not link.window and not link.ended and time.monotonic() < until:
+        link.step(0.1, wake)
+    if not link.window:
+        raise PublishError(f"publish: {url}: {link.ended or 'connected, but the broker does not answer'}")
+
+
+def _file(options: JsonlPublish) -> str:
+    if options.path == "-":
+        return "standard output"
+    new = not os.path.exists(options.path)
+    try:
+        os.close(open_to_append(options.path))
+        if new:
+            os.remove(options.path)
+    except OSError as error:
+        raise PublishError(f"publish: {options.path}: {error.strerror}; name a file in a folder") from error
+    return f"{options.path}: can be written"

@@ -1,0 +1,53 @@
+"""`edgetrack check --probe` for publishers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgetrack.config import JsonlPublish, MqttPublish
+from edgetrack.errors import PublishError
+from edgetrack.publish.probe import probe
+from tests.publish.broker import Broker, Subscriber
+from tests.publish.parts import config
+
+
+def test_a_broker_that_works_is_told_in_a_line(broker: Broker, subscriber: Subscriber) -> None:
+    line = probe(config(), MqttPublish(url=broker.url))
+    assert line.startswith(f"{broker.url}: MQTT 5, connected in ")
+    assert line.endswith("may write below edgetrack/v1/gate-01/north")
+    subscriber.wait_topic("edgetrack/v1/gate-01/north/probe")
+    assert len(subscriber.messages) == 1
+
+
+def test_a_broker_that_is_away_is_told(broker: Broker) -> None:
+    broker.kill()
+    with pytest.raises(PublishError, match="connection refused"):
+        probe(config(), MqttPublish(url=broker.url))
+
+
+def test_a_broker_that_refuses_the_login_is_told(tmp_path: Path) -> None:
+    with (
+        Broker(tmp_path / "closed", passwords={"a": "b"}) as closed,
+        pytest.raises(PublishError, match="Not authorized"),
+    ):
+        probe(config(), MqttPublish(url=closed.url))
+
+
+def test_a_topic_that_may_not_be_written_is_told(tmp_path: Path) -> None:
+    with (
+        Broker(tmp_path / "strict", acl="topic read #") as strict,
+        pytest.raises(PublishError, match=r"north/probe is refused: Not authorized \(135\)"),
+    ):
+        probe(config(), MqttPublish(url=strict.url))
+
+
+def test_a_file_is_tried_and_not_left_behind(tmp_path: Path) -> None:
+    assert "can be written" in probe(config(), JsonlPublish(path=str(tmp_path / "events.jsonl")))
+    assert list(tmp_path.glob("*.jsonl")) == []
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(PublishError, match="No such file"):
+        probe(config(), JsonlPublish(path=str(tmp_path / "a" / "b")))
