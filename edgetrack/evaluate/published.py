@@ -57,7 +57,8 @@ def read_payloads(path: Path | str) -> list[Payload]:
 
 def tracks(payloads: list[Payload], first_frame: int = FIRST_FRAME) -> Trajectories:
     """Boxes backed by a detection, pixels; publish with `events.update_every_s: 0` to have one a frame."""
-    told = [p for p in payloads if p.get("type") in ("start", "update") and p["seen"]]
+    seen = (p for p in payloads if p.get("type") in ("start", "update") and p["seen"])
+    told = list({(p["frame"], p["track"]): p for p in seen}.values())  # start and update may share a frame
     box = np.array([p["box"] for p in told], np.float64).reshape(-1, 4)
     size = np.array([p["size"] for p in told], np.float64).reshape(-1, 2)
     frame = np.array([p["frame"] + first_frame for p in told], np.int64)

@@ -8,20 +8,23 @@ import numpy as np
 
 from edgetrack.config import Config, LineConfig, ZoneConfig
 from edgetrack.errors import ConfigError
-from edgetrack.scene.geometry import foot_points
+from edgetrack.scene.geometry import Points, foot_points
 from edgetrack.scene.lines import Line
 from edgetrack.scene.lives import Life, Moment
 from edgetrack.scene.steps import SLACK, Happening, Sighting, Steps, walk
 from edgetrack.scene.zones import Zone
 from edgetrack.types import EndReason, Event, Frame, Tracks
 
+MAX_PRELUDE = 100  # sightings kept of a track that is not confirmed; n_init is smaller
+
 
 class Scene:
     """Turns tracks into events; knows nothing of cameras and clocks.
 
-    Only confirmed tracks exist here, and only detections move them: between two frames on which a detection backs a
-    track its foot point walks straight, so a line crossed out of sight is found on return, at the frame where the
-    straight walk crossed it. Nothing is kept of a track that is gone.
+    Only confirmed tracks are told of, with what they did since their first detection; of one that is never confirmed
+    nothing is. Only detections move a track: between two frames on which one backs it its foot point walks straight,
+    so a line crossed out of sight is found on return, at the frame where the straight walk crossed it. Nothing is
+    kept of a track that is gone.
 
     Args:
         config: its zones, lines and events.
@@ -34,6 +37,7 @@ class Scene:
     def __init__(self, config: Config, names: Sequence[str]) -> None:
         self._names = names
         self._lives: dict[int, Life] = {}
+        self._preludes: dict[int, list[Sighting]] = {}  # of tracks that are not confirmed yet
         self._now: Moment | None = None  # the newest frame
         self._period = 0.0  # s between the last two pictures
         self._zones: list[Zone] = []
@@ -73,19 +77,22 @@ class Scene:
             crossing, a ZoneOccupancy every entry and leaving.
         """
         now = self._advance(frame)
-        tracks = tracks[tracks.confirmed]
-        ids = tracks.track_id.tolist()
+        tentative, tracks = tracks[~tracks.confirmed], tracks[tracks.confirmed]
         events: list[Event] = []
-        alive = set(ids)
+        alive = set(tracks.track_id.tolist())
         for life in [life for life in self._lives.values() if life.track_id not in alive]:
             life.seen = False
             events += self._ended(life, now, now, "lost")
-        events += self._started(ids, tracks, now)
-        steps = self._steps(ids, tracks, now)
-        if steps.frame:
-            events += self._crossings(steps, now)
-            events += self._visits(steps, now)
-        events += self._updates(ids, now)
+        new = self._taken_over(tracks, now)
+        events += (life.told("start", now) for life in new)
+        for life in new:
+            for sighting in self._preludes.get(life.track_id, ()):
+                events += self._walked([life], np.array([sighting.foot]), sighting.frame, sighting.time, now)
+        self._remember(tentative, now)
+        backed = tracks[tracks.seen]
+        lives = [self._lives[i] for i in backed.track_id.tolist()]
+        events += self._walked(lives, foot_points(backed.xyxy), now.frame, now.time, now)
+        events += self._updates(now)
         return events
 
     def snapshot(self, utc: float, captured: float) -> list[Event]:
@@ -138,41 +145,44 @@ class Scene:
         if before and before.size != now.size:
             for life in self._lives.values():
                 life.sighting = life.sighting and life.sighting.scaled(before.size, now.size)
+            for prelude in self._preludes.values():
+                prelude[:] = [sighting.scaled(before.size, now.size) for sighting in prelude]
         if before and now.frame > before.frame:
             self._period = (now.time - before.time) / (now.frame - before.frame)
         self._now = now
         self._begin(now.utc)
         return now
 
-    def _started(self, ids: list[int], tracks: Tracks, now: Moment) -> Iterator[Event]:
-        """Takes over what the tracker says of every track, and tells of those not known before."""
-        columns = (tracks.class_id, tracks.score, tracks.xyxy, tracks.seen)
-        for track_id, class_id, score, xyxy, seen in zip(ids, *(c.tolist() for c in columns), strict=True):
+    def _taken_over(self, tracks: Tracks, now: Moment) -> list[Life]:
+        """Takes over what the tracker says of every track; returns those not known before."""
+        new = []
+        columns = (tracks.track_id, tracks.class_id, tracks.score, tracks.xyxy, tracks.seen)
+        for track_id, class_id, score, xyxy, seen in zip(*(c.tolist() for c in columns), strict=True):
             life = self._lives.get(track_id)
-            is_new = life is None
             if life is None:
                 life = self._lives[track_id] = Life(track_id, class_id, started=now.time, updated=now.time)
+                new.append(life)
             life.score, life.xyxy, life.seen = score, tuple(xyxy), seen
-            if is_new:
-                yield life.told("start", now)
+        return new
 
-    def _steps(self, ids: list[int], tracks: Tracks, now: Moment) -> Steps:
-        """Walks the tracks that a detection backs from where they were seen last."""
-        backed = np.flatnonzero(tracks.seen)
-        lives = [self._lives[ids[i]] for i in backed]
-        foot = foot_points(tracks.xyxy[backed])
-        steps = walk(
-            [life.track_id for life in lives],
-            [life.class_id for life in lives],
-            [life.sighting for life in lives],
-            foot,
-            now.frame,
-            now.time,
-            self._period,
-        )
+    def _remember(self, tentative: Tracks, now: Moment) -> None:
+        """Where tracks were before they are confirmed: who is confirmed beyond a line may have come through it."""
+        before, self._preludes = self._preludes, {}
+        feet = foot_points(tentative.xyxy).tolist()
+        for track_id, (x, y), seen in zip(tentative.track_id.tolist(), feet, tentative.seen.tolist(), strict=True):
+            here = [Sighting((x, y), now.frame, now.time)] if seen else []
+            self._preludes[track_id] = before.get(track_id, [])[1 - MAX_PRELUDE :] + here
+
+    def _walked(self, lives: list[Life], foot: Points, frame: int, time: float, now: Moment) -> Iterator[Event]:
+        """Walks tracks from where they were sighted last to their foot points (N, 2) at one picture."""
+        if not lives:
+            return
+        ids, classes = [life.track_id for life in lives], [life.class_id for life in lives]
+        steps = walk(ids, classes, [life.sighting for life in lives], foot, frame, time, self._period)
         for life, (x, y) in zip(lives, foot.tolist(), strict=True):
-            life.sighting = Sighting((x, y), now.frame, now.time)
-        return steps
+            life.sighting = Sighting((x, y), frame, time)
+        yield from self._crossings(steps, now)
+        yield from self._visits(steps, now)
 
     def _crossings(self, steps: Steps, now: Moment) -> Iterator[Event]:
         for line in self._lines:
@@ -196,11 +206,10 @@ class Scene:
         yield life.happened(happening, zone.config.name, now)
         yield zone.state(now.utc, now.captured)
 
-    def _updates(self, ids: list[int], now: Moment) -> Iterator[Event]:
+    def _updates(self, now: Moment) -> Iterator[Event]:
         """Tells of every track at the set pace, and at once of one that entered or left a zone."""
         every_s = self._update_every_s - SLACK * self._period
-        for track_id in ids:
-            life = self._lives[track_id]
+        for life in self._lives.values():
             if life.moved or (life.started < now.time and now.time - life.updated >= every_s):
                 life.updated, life.moved = now.time, False
                 yield life.told("update", now)

@@ -37,6 +37,13 @@ def test_boxes_come_back_in_pixels_with_frames_from_one(published: Path) -> None
     np.testing.assert_allclose(boxes.xyxy[0], [90, 200, 110, 240], atol=0.01)
 
 
+def test_a_start_and_an_update_on_one_frame_are_one_box(tmp_path: Path, published: Path) -> None:
+    start = json.loads(published.read_text().splitlines()[0])
+    update = start | {"payload": start["payload"] | {"type": "update"}}
+    (tmp_path / "both.jsonl").write_text(f"{json.dumps(start)}\n{json.dumps(update)}\n")
+    assert len(tracks(read_payloads(tmp_path / "both.jsonl"))) == 1
+
+
 def test_crossings_and_visits_come_back(published: Path) -> None:
     payloads = read_payloads(published)
     assert (crossings(payloads), visits(payloads)) == ([("door", 23, "in", 1)], [("porch", 1, 7, 39)])

@@ -112,6 +112,23 @@ def test_tracks_that_are_not_confirmed_do_not_count() -> None:
     assert events == []
 
 
+def test_a_line_crossed_before_confirmation_is_counted_on_confirmation() -> None:
+    """Three detections until a track is confirmed; at a few frames a second a walker has gone far by then."""
+    scene = door()
+    events = []
+    for index, x in enumerate((300.0, 330.0, 360.0, 390.0), 1):
+        events += scene.observe(picture(index), tracks({1: standing(x, LEVEL)}, confirmed=index >= 3))
+    assert [(e.kind, e.frame) for e in of(events, "start", "line_crossed")] == [("start", 3), ("line_crossed", 2)]
+
+
+def test_what_a_track_did_that_is_never_confirmed_does_not_count() -> None:
+    scene = door()
+    for index, foot in enumerate(across(200, 440, 20)):
+        scene.observe(picture(index), tracks({1: standing(*foot)}, confirmed=False))
+    events = scene.observe(picture(20), tracks({})) + scene.observe(picture(21), tracks({2: standing(440, LEVEL)}))
+    assert directions(events) == []
+
+
 def test_a_line_crossed_out_of_sight_is_found_on_return() -> None:
     """Hidden from frame 2 to 10 on a straight walk of 10 px a frame from x = 270: at 320, frame 6, it is beyond."""
     events = stroll(door(), [(270, LEVEL)] + [None] * 9 + [(370, LEVEL)] * 2)

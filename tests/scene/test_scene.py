@@ -129,10 +129,11 @@ def test_nothing_is_kept_of_a_hundred_thousand_identities_that_are_gone() -> Non
     for group in range(1000):
         ids = range(1 + 100 * group, 101 + 100 * group)
         for step, x in enumerate((300.0, 340.0)):
-            scene.observe(picture(2 * group + step), tracks(dict.fromkeys(ids, standing(x, 240.0))))
+            walkers = tracks(dict.fromkeys(ids, standing(x, 240.0)), confirmed=step == 1)
+            scene.observe(picture(2 * group + step), walkers)
     scene.observe(picture(2001), tracks({}))
-    kept = [len(scene._lives), len(scene._lines[0]._passages), len(scene._zones[0]._visits)]
-    assert (kept, scene.snapshot(0, 0)[0].counts) == ([0, 0, 0], {0: (100_000, 0)})
+    kept = [len(scene._lives), len(scene._preludes), len(scene._lines[0]._passages), len(scene._zones[0]._visits)]
+    assert (kept, scene.snapshot(0, 0)[0].counts) == ([0, 0, 0, 0], {0: (100_000, 0)})
 
 
 def test_no_clock_is_read() -> None:
