@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 
 import numpy as np
 
@@ -85,9 +86,7 @@ class Scene:
             events += self._ended(life, now, now, "lost")
         new = self._taken_over(tracks, now)
         events += (life.told("start", now) for life in new)
-        for life in new:
-            for sighting in self._preludes.get(life.track_id, ()):
-                events += self._walked([life], np.array([sighting.foot]), sighting.frame, sighting.time, now)
+        events += self._recalled(new, now)
         self._remember(tentative, now)
         backed = tracks[tracks.seen]
         lives = [self._lives[i] for i in backed.track_id.tolist()]
@@ -172,6 +171,16 @@ class Scene:
         for track_id, (x, y), seen in zip(tentative.track_id.tolist(), feet, tentative.seen.tolist(), strict=True):
             here = [Sighting((x, y), now.frame, now.time)] if seen else []
             self._preludes[track_id] = before.get(track_id, [])[1 - MAX_PRELUDE :] + here
+
+    def _recalled(self, new: list[Life], now: Moment) -> Iterator[Event]:
+        """What tracks did before this frame confirmed them, picture by picture."""
+        pictures: dict[tuple[int, float], list[tuple[Life, tuple[float, float]]]] = {}
+        for life in new:
+            for foot, frame, time in self._preludes.get(life.track_id, ()):
+                pictures.setdefault((frame, time), []).append((life, foot))
+        for (frame, time), sighted in sorted(pictures.items(), key=itemgetter(0)):
+            lives, feet = zip(*sighted, strict=True)
+            yield from self._walked(list(lives), np.array(feet), frame, time, now)
 
     def _walked(self, lives: list[Life], foot: Points, frame: int, time: float, now: Moment) -> Iterator[Event]:
         """Walks tracks from where they were sighted last to their foot points (N, 2) at one picture."""
