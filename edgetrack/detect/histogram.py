@@ -79,7 +79,7 @@ class HistogramEmbedder:
 
 
 def colours(pixels: NDArray[np.uint8]) -> Array:
-    """(..., 3) BGR -> (..., 3) brightness, share of red, share of blue; all 0 to 1, bright grey at 0.5."""
+    """(..., 3) BGR -> (..., 3) brightness, share of red, share of blue; all 0 to 1, grey a little under 0.5."""
     values = pixels.astype(np.float32)
     total = values.sum(axis=-1)
     shares = values[..., ::-2] / (total + DARK)[..., None]  # red and blue
