@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -15,6 +16,8 @@ from edgetrack.types import CaptureState, Frame, Image
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+log = logging.getLogger(__name__)
 
 AHEAD = 3  # pictures decoded before they are wanted; each of 1080p takes 6 MB
 WAIT_S = 0.5  # longest silence towards the loop, so that it can be stopped while a picture is not due yet
@@ -80,6 +83,8 @@ class Ahead:
             self._ready.get_nowait()
         if self._reader is not None:
             self._reader.join(CLOSE_S)
+            if self._reader.is_alive():
+                log.info("%s: a read does not return; its thread is left behind", self._recording.place)
             self._reader = None
 
     def __iter__(self) -> Iterator[Frame | None]:

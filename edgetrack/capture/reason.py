@@ -1,6 +1,7 @@
 """Why a camera or a file failed, in words that may be logged."""
 
-PLAINER = {"Immediate exit requested": "no answer in time"}  # FFmpeg's word for a time limit that PyAV enforces
+NO_ANSWER = "no answer in time"
+PLAINER = {"Immediate exit requested": NO_ANSWER}  # FFmpeg's word for a time limit that PyAV enforces
 
 
 def why(error: BaseException) -> str:

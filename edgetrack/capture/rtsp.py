@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Generator
 from functools import partial
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 import av
+from av.container import InputContainer
 
 from edgetrack import secret
 from edgetrack.capture.decode import FAULTS, Bgr, live_frames, video_stream
 from edgetrack.capture.latest import Shot
-from edgetrack.capture.reason import why
+from edgetrack.capture.reason import NO_ANSWER, why
 from edgetrack.config import RtspCapture
 from edgetrack.errors import CaptureError
 
@@ -83,15 +85,7 @@ class RtspCamera:
         return urlunsplit(parts._replace(netloc=f"{login}@{parts.netloc.rpartition('@')[2]}"))
 
     def shots(self) -> Generator[Shot | None, None, None]:
-        config = self._config
-        options = {"fpsprobesize": "0"}  # no frame rate is guessed: opening takes a key frame, not three seconds more
-        if self._url.startswith("rtsp"):
-            options |= {"rtsp_transport": config.transport, "allowed_media_types": "video"}
-        try:
-            opened = av.open(self._url, options=options, timeout=(config.open_timeout_s, config.stall_s))
-        except av.HTTPUnauthorizedError as error:
-            raise OSError(f"{why(error)}; check capture.username and its password") from error
-        with opened as container:
+        with self._opened() as container:
             clock = StreamClock() if container.format.name == "rtsp" else None  # elsewhere stamps are made up
             for frame in live_frames(container, video_stream(container)):
                 now = time.monotonic()
@@ -99,3 +93,19 @@ class RtspCamera:
                     yield None
                 else:
                     yield Shot(partial(self._bgr, frame), clock(frame.time, now) if clock else now)
+
+    def _opened(self) -> InputContainer:
+        """The connection; FFmpeg's reasons for having none made plain."""
+        config = self._config
+        options = {"fpsprobesize": "0"}  # no frame rate is guessed: opening takes a key frame, not three seconds more
+        if self._url.startswith("rtsp"):
+            options |= {"rtsp_transport": config.transport, "allowed_media_types": "video"}
+        began = time.monotonic()
+        socket.getaddrinfo(urlsplit(self._url).hostname, None)  # tells what FFmpeg calls an input/output error
+        try:
+            return av.open(self._url, options=options, timeout=(config.open_timeout_s, config.stall_s))
+        except av.HTTPUnauthorizedError as error:
+            raise OSError(f"{why(error)}; check capture.username and its password") from error
+        except av.InvalidDataError as error:
+            late = time.monotonic() - began >= config.open_timeout_s
+            raise OSError(NO_ANSWER if late else "what answers sends no video") from error

@@ -21,10 +21,12 @@ class HttpCamera:
     Args:
         pictures: JPEG files.
         login: "user:password" that the camera asks for.
+        once: content type under which the first of them is sent as it is, and the connection closed.
     """
 
-    def __init__(self, pictures: list[bytes], *, login: str = "") -> None:
+    def __init__(self, pictures: list[bytes], *, login: str = "", once: str = "") -> None:
         self.pictures = pictures
+        self.once = once
         self.expected = "Basic " + base64.b64encode(login.encode()).decode() if login else ""
         self.silent = threading.Event()  # connections stay, pictures stop
         self.closing = threading.Event()
@@ -52,8 +54,13 @@ class HttpCamera:
             request.end_headers()
             return
         request.send_response(200)
-        request.send_header("Content-Type", f"multipart/x-mixed-replace; boundary={BOUNDARY}")
+        request.send_header("Content-Type", self.once or f"multipart/x-mixed-replace; boundary={BOUNDARY}")
+        if self.once:
+            request.send_header("Content-Length", str(len(self.pictures[0])))
         request.end_headers()
+        if self.once:
+            request.wfile.write(self.pictures[0])
+            return
         try:
             while not self.closing.is_set():
                 for jpeg in self.pictures:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import time
 from pathlib import Path
 
@@ -112,6 +113,38 @@ def test_a_camera_that_is_not_there_is_waited_for(caplog: pytest.LogCaptureFixtu
         assert source.state.reason == "Connection refused"
     assert len(warnings(caplog)) == 1
     assert "s3cret" not in caplog.text
+
+
+def test_a_server_that_never_answers_is_told_as_such() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"rtsp://127.0.0.1:{deaf.getsockname()[1]}/stream"
+        with open_source(settings(url, open_timeout_s=0.5)) as source:
+            wait_for(source, "degraded")
+            while "no picture" in source.state.reason:  # until the attempt itself ends
+                assert next(iter(source)) is None
+            assert source.state.reason == "no answer in time"
+
+
+def test_a_host_that_has_no_address_is_told_as_such() -> None:
+    with open_source(settings("rtsp://camera.invalid/stream")) as source:
+        wait_for(source, "degraded")
+        assert "name" in source.state.reason.lower()  # "Name or service not known", "Temporary failure in name ..."
+
+
+def test_an_address_of_something_else_is_told_as_such() -> None:
+    page = [b"<html>no camera</html>"]
+    with HttpCamera(page, once="text/html") as server, open_source(settings(server.url)) as source:
+        wait_for(source, "degraded")
+        assert source.state.reason == "what answers sends no video"
+
+
+def test_a_video_that_ends_is_fetched_again(tmp_path: Path) -> None:
+    """A file on a web server."""
+    clip = clips.write(tmp_path / "clip.ts", clips.pictures(12)).read_bytes()
+    with HttpCamera([clip], once="video/mp2t") as server, open_source(settings(server.url)) as source:
+        wait_for(source, "degraded")
+        assert source.state.reason == "the stream ended"
+        assert take(source, 1)
 
 
 def test_motion_jpeg_that_falls_silent_comes_back(tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edgetrack.capture import PLACES, open_source
-from edgetrack.config import Capture, FileCapture, ImagesCapture, RtspCapture
+from edgetrack.config import Capture, FileCapture, ImagesCapture, RtspCapture, SceneCapture
 from tests.capture import clips, contract
 from tests.capture.http_camera import HttpCamera
 from tests.capture.rtsp_server import RtspServer, missing
@@ -27,7 +28,7 @@ def still(folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture(params=["file", "file realtime", "images", "rtsp", "http"])
+@pytest.fixture(params=["file", "file realtime", "images", "scene", "rtsp", "http"])
 def capture(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Capture]:
     """The settings of a source whose camera runs."""
     with ExitStack() as running:
@@ -38,6 +39,8 @@ def capture(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Capture]
         elif request.param == "http":
             pictures = [path.read_bytes() for path in sorted(still(tmp_path).iterdir())]
             yield RtspCapture(url=running.enter_context(HttpCamera(pictures)).url)
+        elif request.param == "scene":
+            yield SceneCapture(width=SIZE[0], height=SIZE[1], fps=30)
         elif request.param == "images":
             yield ImagesCapture(path=str(still(tmp_path)))
         else:
@@ -47,6 +50,14 @@ def capture(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Capture]
 
 def test_a_source_keeps_its_promises(capture: Capture) -> None:
     contract.check(open_source(capture), live=isinstance(capture, RtspCapture), size=SIZE)
+
+
+def test_privacy_and_rotation_hold_for_every_source(capture: Capture) -> None:
+    top_half = [(0.0, 0.0), (1.0, 0.0), (1.0, 0.5), (0.0, 0.5)]
+    with open_source(msgspec.structs.replace(capture, rotate=90, masks=[top_half])) as source:
+        image = contract.take(source, 1)[0].image
+    assert image.shape == (SIZE[0], SIZE[1], 3)
+    assert not image[: SIZE[0] // 2].any()
 
 
 def test_every_kind_of_capture_has_its_source() -> None:
