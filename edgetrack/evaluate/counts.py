@@ -23,8 +23,13 @@ class TrueCrossing(msgspec.Struct, frozen=True):
 
 
 class TrueLine(msgspec.Struct, frozen=True):
+    """Points are pixels; they are needed only to count anew."""
+
     name: str
     crossings: list[TrueCrossing]
+    p0: tuple[float, float] = (0.0, 0.0)
+    p1: tuple[float, float] = (0.0, 0.0)
+    hysteresis_px: float = 0.0
 
 
 class TrueVisit(msgspec.Struct, frozen=True):
@@ -35,6 +40,8 @@ class TrueVisit(msgspec.Struct, frozen=True):
 class TrueZone(msgspec.Struct, frozen=True):
     name: str
     visits: list[TrueVisit]
+    polygon: list[tuple[float, float]] = []
+    min_frames: int = 0
 
 
 class Truth(msgspec.Struct, frozen=True):
@@ -43,6 +50,7 @@ class Truth(msgspec.Struct, frozen=True):
     fps: float
     lines: list[TrueLine]
     zones: list[TrueZone]
+    size: tuple[int, int] = (1, 1)  # of the picture, pixels
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,14 +75,19 @@ def crossings(payloads: list[Payload], first_frame: int = FIRST_FRAME) -> list[C
 
 
 def visits(payloads: list[Payload], first_frame: int = FIRST_FRAME) -> list[Visit]:
+    told = (p for p in payloads if p.get("zone") and "type" in p)
+    return paired((p["type"], p["zone"], p["track"], p["frame"] + first_frame) for p in told)
+
+
+def paired(told: Iterable[tuple[str, str, int, int]]) -> list[Visit]:
+    """Visits from events in order: kind, zone, track, frame."""
     found: list[Visit] = []
-    open_visits: dict[tuple[str, int], int] = {}
-    for p in payloads:
-        key = (p.get("zone", ""), p.get("track", 0))
-        if p.get("type") == "zone_entered":
-            open_visits[key] = len(found)
-            found.append(Visit(*key, p["frame"] + first_frame, None))
-        elif p.get("type") == "zone_left" and key in open_visits:
-            i = open_visits.pop(key)
-            found[i] = found[i]._replace(leave=p["frame"] + first_frame)
+    begun: dict[tuple[str, int], int] = {}
+    for kind, zone, track_id, frame in told:
+        if kind == "zone_entered":
+            begun[zone, track_id] = len(found)
+            found.append(Visit(zone, track_id, frame, None))
+        elif kind == "zone_left" and (zone, track_id) in begun:
+            i = begun.pop((zone, track_id))
+            found[i] = found[i]._replace(leave=frame)
     return found

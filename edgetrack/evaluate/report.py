@@ -10,7 +10,7 @@ from pathlib import Path
 from edgetrack.config import TrackConfig
 from edgetrack.errors import EdgetrackError
 from edgetrack.evaluate import counts, mot, published
-from edgetrack.evaluate.detections import run_detections, run_kitti_detections
+from edgetrack.evaluate.detections import count_detections, record, run_detections, run_kitti_detections
 from edgetrack.evaluate.sequences import (
     KITTI_ALIKE,
     KITTI_MIN_HEIGHT_PX,
@@ -57,17 +57,30 @@ def mot_report(
     return _form([(name, mot.record(s)) for name, s in scores], as_json)
 
 
-def counts_report(truth: Path, events: Path, as_json: bool = False) -> str:
+def counts_report(
+    truth: Path,
+    events: Path,
+    detections: str = "det_frcnn.txt",
+    min_score: float = 0.5,
+    config: TrackConfig | None = None,
+    as_json: bool = False,
+) -> str:
     """Counted crossings and visits against the truth.
 
     Args:
         truth: JSON with `fps`, `lines` and `zones`, whose names are those of the configuration.
-        events: what `publish: {kind: jsonl}` wrote.
+        events: what `publish: {kind: jsonl}` wrote; or a MOTChallenge folder, whose detections go through tracker and
+            scene, with the lines and zones of the truth.
+        detections, min_score, config: as in `mot_report`, for a folder.
         as_json: instead of a table.
     """
-    payloads = published.read_payloads(events)
-    scores = counts.evaluate(counts.read_truth(truth), published.crossings(payloads), published.visits(payloads))
-    return _form([(truth.stem, counts.record(scores))], as_json)
+    true = counts.read_truth(truth)
+    if events.is_dir():
+        crossings, visits = count_detections(record(events, detections), true, config, min_score)
+    else:
+        payloads = published.read_payloads(events)
+        crossings, visits = published.crossings(payloads), published.visits(payloads)
+    return _form([(truth.stem, counts.record(counts.evaluate(true, crossings, visits)))], as_json)
 
 
 def table(rows: Sequence[tuple[str, Record]]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edgetrack.errors import EdgetrackError
-from edgetrack.evaluate import mot_report
+from edgetrack.evaluate import counts_report, mot_report
 from edgetrack.evaluate.detections import run_detections
 
 
@@ -34,3 +34,11 @@ def test_a_folder_without_a_frame_rate_is_an_error(tmp_path: Path) -> None:
 def test_missing_kitti_detections_are_an_error_that_says_where_they_were_looked_for(shared: Path) -> None:
     with pytest.raises(EdgetrackError, match=r"no detections at det_frcnn\.txt; name a file or folder"):
         mot_report([shared / "data/mot-gt/KITTI-label_02/0000.txt"])
+
+
+def test_detections_are_counted_on_the_lines_of_the_truth(shared: Path) -> None:
+    """The square from above: 60 crossings, of which public detections show about three quarters."""
+    truth, folder = shared / "data/counting/MOT17-04.json", shared / "data/mot-gt/MOT17/MOT17-04"
+    scores = json.loads(counts_report(truth, folder, as_json=True))["MOT17-04"]
+    assert scores["CountErr"] < 30
+    assert scores["Prcn"] > 90
