@@ -13,9 +13,9 @@ What goes wrong on these cameras, and what is done about it:
   in the same process has leaked memory and CMA in many versions of the stack.
 - It stays silent. After `RESTARTS_MAX` starts in a row without a picture, iterating raises CaptureError: only a new
   process begins with a fresh libcamera, and the service manager makes one.
-- The driver hangs in stop(). The thread that called it is left behind, and CaptureError says so. Where libcamera's
-  Python bindings keep the interpreter lock through the call (they do), the whole process stands still: then the
-  watchdog of the service ends it.
+- The driver hangs in stop(). The thread that called it is left behind, and CaptureError says so. libcamera's Python
+  bindings keep the interpreter lock through that call, so that the whole process may stand still: then the watchdog of
+  the service ends it.
 - An exception in one of picamera2's own threads ends the pictures without a word. That looks like a silent sensor, and
   the same stop and start makes a new thread.
 """
@@ -189,16 +189,8 @@ def imported(place: str) -> Picamera2:
     """picamera2's class, or what to do to have it."""
     try:
         from picamera2 import Picamera2 as Library  # type: ignore[import-not-found, unused-ignore]
-    except ModuleNotFoundError as error:
-        raise CaptureError(
-            f"{place}: cannot import {error.name}; sudo apt install -y python3-picamera2, and make the virtual "
-            "environment with python3 -m venv --system-site-packages"
-        ) from error
-    except (ValueError, ImportError) as error:  # "numpy.dtype size changed": built for another NumPy
-        raise CaptureError(
-            f"{place}: the system's picamera2 does not fit this environment's NumPy ({error}); "
-            'pip install "numpy<2" here, or use a system whose picamera2 was built for NumPy 2 (Debian 13)'
-        ) from error
+    except (ImportError, ValueError) as error:
+        raise CaptureError(f"{place}: {why_not_imported(error)}") from error
     return Library
 
 
@@ -226,6 +218,20 @@ def configure(picam2: Picamera2, config: PicameraCapture, place: str) -> None:
 
 def names(listed: list[dict[str, Any]]) -> str:
     return ", ".join(f"{number}: {camera.get('Model', camera['Id'])}" for number, camera in enumerate(listed)) or "none"
+
+
+def why_not_imported(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return (
+            f"cannot import {error.name}; sudo apt install -y python3-picamera2, and make the virtual environment with "
+            "python3 -m venv --system-site-packages"
+        )
+    if "numpy" in str(error):  # "numpy.dtype size changed", from a library that was built for another one
+        return (
+            f"the system's picamera2 does not fit this environment's NumPy ({error}); "
+            'pip install "numpy<2" here, or use a system whose picamera2 was built for NumPy 2 (Debian 13)'
+        )
+    return f"cannot import picamera2: {error}; sudo apt install --reinstall python3-picamera2 python3-libcamera"
 
 
 def why_not_open(error: Exception) -> str:

@@ -55,3 +55,12 @@ def test_a_picamera2_built_for_another_numpy_tells_which_numpy_to_take(broken: P
         open_source(PicameraCapture()),
     ):
         pass
+
+
+def test_a_broken_installation_is_to_be_installed_again(broken: Path) -> None:
+    broken.write_text("raise ImportError('libcamera.so.0.5: cannot open shared object file')")
+    with (
+        pytest.raises(CaptureError, match=r"libcamera.so.0.5.*apt install --reinstall"),
+        open_source(PicameraCapture()),
+    ):
+        pass
