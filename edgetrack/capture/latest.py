@@ -158,8 +158,9 @@ class Latest:
             self._read_again_and_again(stop)
         except CaptureError as error:
             with self._news:
-                self._fatal = None if stop.is_set() else error
-                self._news.notify_all()
+                if not stop.is_set():
+                    self._fatal = error
+                    self._news.notify_all()
         finally:
             if isinstance(self._camera, Kept):
                 with suppress(*self._camera.lost):
