@@ -179,7 +179,8 @@ def _open(path: str, config: RuntimeConfig, threads: int) -> tuple[ort.Inference
     except ORT_ERRORS as error:
         if wanted == ["cpu"]:
             raise ModelError(f"{path}: {_explain(error, path)}") from error
-        log.warning("%s: %s cannot run it (%s); using cpu", path, ", ".join(wanted), _one_line(error, path))
+        failed = ", ".join(word for word in wanted if word != "cpu")
+        log.warning("%s: %s cannot run it (%s); using cpu", path, failed, _one_line(error, path))
         wanted = ["cpu"]
         try:
             session = _session(path, options, wanted, threads)
