@@ -58,7 +58,7 @@ def live_frames(container: InputContainer, stream: VideoStream) -> Generator[av.
     stream.thread_type = "SLICE"
     for packet in container.demux(stream):
         frame = None
-        with suppress(av.InvalidDataError):
+        with suppress(av.FFmpegError):
             for frame in packet.decode():
                 yield frame
         if frame is None:

@@ -117,7 +117,7 @@ class VideoFile:
                 packets += packet.size > 0
                 try:
                     yield from packet.decode()
-                except av.InvalidDataError:
+                except av.FFmpegError:
                     damaged += 1
         except FAULTS as error:
             found = f"cannot be read beyond picture {self._read}: {why(error)}"

@@ -289,3 +289,31 @@ def test_a_picture_too_large_for_memory_is_one_message(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(CaptureError, match=r"huge\.png: .*expected a video"):
         frames_of(path)
+
+
+FORMATS: dict[str, dict[str, str]] = {
+    "clip.mp4": {},
+    "clip.mkv": {},
+    "clip.ts": {},
+    "clip.avi": {"codec": "mpeg4"},
+    "clip.mov": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_damage_anywhere_gives_pictures_or_one_message(tmp_path: Path, name: str) -> None:
+    """Cut off, bytes changed, a part overwritten, a part missing; nothing else may be raised, and no reader may die."""
+    whole = clips.write(tmp_path / name, clips.pictures(12, (64, 48)), **FORMATS[name]).read_bytes()  # type: ignore[arg-type]
+    random = np.random.default_rng(0)
+    for case in range(24):
+        start, length = int(random.integers(len(whole))), int(random.integers(1, 200))
+        end = min(start + length, len(whole))
+        damaged = (whole[:start], whole[:start] + random.bytes(end - start) + whole[end:], whole[:start] + whole[end:])
+        (tmp_path / name).write_bytes(damaged[case % 3])
+        try:
+            assert frames_of(tmp_path / name)
+        except CaptureError as error:
+            message = str(error)
+            assert message.startswith(f"{tmp_path / name}: ")
+            assert "\n" not in message
+            assert "died" not in message
