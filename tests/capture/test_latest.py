@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from edgetrack.capture import latest
 from edgetrack.capture.latest import Latest, Shot
 from edgetrack.config import V4l2Capture
 from edgetrack.errors import CaptureError
+from edgetrack.types import Image
 from tests.capture.contract import readers, take, wait_for
 
 Run = Callable[["Scripted"], Iterator[Shot | None]]
@@ -117,9 +119,13 @@ def test_a_slow_loop_gets_the_newest_picture() -> None:
 def test_what_is_dropped_is_never_converted() -> None:
     converted: list[int] = []
 
+    def convert(number: int) -> Image:
+        converted.append(number)
+        return np.zeros((4, 6, 3), np.uint8)
+
     def counting(camera: Scripted) -> Iterator[Shot]:
         for number in range(100_000):
-            yield Shot(lambda n=number: converted.append(n) or np.zeros((4, 6, 3), np.uint8), time.monotonic())
+            yield Shot(partial(convert, number), time.monotonic())
             time.sleep(0.005)
 
     with source(Scripted(counting)) as running:

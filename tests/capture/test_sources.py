@@ -44,8 +44,7 @@ def capture(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Capture]
         elif request.param == "images":
             yield ImagesCapture(path=str(still(tmp_path)))
         else:
-            pace = "realtime" if "realtime" in request.param else "fast"
-            yield FileCapture(path=str(video(tmp_path)), pace=pace)
+            yield FileCapture(path=str(video(tmp_path)), pace="realtime" if "realtime" in request.param else "fast")
 
 
 def test_a_source_keeps_its_promises(capture: Capture) -> None:
@@ -61,5 +60,5 @@ def test_privacy_and_rotation_hold_for_every_source(capture: Capture) -> None:
 
 
 def test_every_kind_of_capture_has_its_source() -> None:
-    kinds = {kind.__struct_config__.tag for kind in Capture.__args__}  # type: ignore[attr-defined]
+    kinds = {kind.__struct_config__.tag for kind in Capture.__args__}
     assert kinds == set(PLACES)
