@@ -136,18 +136,19 @@ def reload(parts: Parts, load: Callable[[], Config], systemd: Systemd, monitor: 
     try:
         new = load()
         check_classes(new, parts.detector.names)
+        settings = [name for name in Config.__struct_fields__ if getattr(new, name) != getattr(parts.config, name)]
+        changed = {name: getattr(new, name) for name in settings if name in RELOADABLE}
+        config = msgspec.structs.replace(parts.config, **changed)
+        parts.scene.reconfigure(config)
     except EdgetrackError as error:
         log.error("reload: nothing was changed: %s", error)
         systemd.ready()
         return
-    settings = [name for name in Config.__struct_fields__ if getattr(new, name) != getattr(parts.config, name)]
-    restart = [name for name in settings if name not in RELOADABLE]
-    changed = {name: getattr(new, name) for name in settings if name in RELOADABLE}
-    parts.config = msgspec.structs.replace(parts.config, **changed)
-    parts.scene.reconfigure(parts.config)
-    monitor.every_s = parts.config.health.every_s
+    parts.config = config
+    monitor.every_s = config.health.every_s
     parts.publisher.publish([describe(parts), *parts.scene.snapshot(time.time(), time.monotonic())])
     log.info("reload: changed %s", ", ".join(changed) or "nothing")
+    restart = [name for name in settings if name not in RELOADABLE]
     if restart:
         log.warning("reload: %s changed in the file, but needs a restart to take effect", ", ".join(restart))
     systemd.ready()

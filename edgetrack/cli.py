@@ -71,10 +71,37 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--json", action="store_true")
     verb.set_defaults(verb=bench_tracker)
 
+    kinds = verbs.add_parser("evaluate", help="accuracy against ground truth").add_subparsers(
+        required=True, metavar="WHAT"
+    )
+    verb = kinds.add_parser("mot", help="HOTA, MOTA, IDF1 of tracks; MOTChallenge or KITTI format")
+    verb.add_argument(
+        "sequences", nargs="+", type=Path, metavar="SEQUENCE", help="folder of a MOTChallenge sequence, or KITTI labels"
+    )
+    verb.add_argument("--results", type=Path, help="what to score: a file, or a folder with one file a sequence")
+    _add_detections(verb)
+    verb.set_defaults(verb=evaluate_mot)
+    verb = kinds.add_parser("counts", help="line crossings and zone visits against the truth")
+    verb.add_argument("truth", type=Path, metavar="TRUTH.json")
+    verb.add_argument(
+        "events",
+        type=Path,
+        metavar="EVENTS",
+        help="what jsonl wrote, or a MOTChallenge folder whose detections to follow",
+    )
+    _add_detections(verb)
+    verb.set_defaults(verb=evaluate_counts)
+
     verb = verbs.add_parser("schema", help="print JSON Schema, for editors and subscribers")
     verb.add_argument("what", choices=["config", "events"])
     verb.set_defaults(verb=schema)
     return top
+
+
+def _add_detections(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--detections", default="det_frcnn.txt", metavar="FILE", help="to follow; default: det_frcnn.txt")
+    verb.add_argument("--min-score", type=float, default=0.5, help="of those detections; default: 0.5")
+    verb.add_argument("--json", action="store_true")
 
 
 # --- verbs -----------------------------------------------------------------------------------------------------------
@@ -124,6 +151,22 @@ def bench_tracker(arguments: argparse.Namespace) -> int:
     from edgetrack.bench import tracker
 
     print(tracker.main(arguments.objects, arguments.json))
+    return 0
+
+
+def evaluate_mot(arguments: argparse.Namespace) -> int:
+    from edgetrack.evaluate import mot_report
+
+    a = arguments
+    print(mot_report(a.sequences, a.results, a.detections, a.min_score, as_json=a.json))
+    return 0
+
+
+def evaluate_counts(arguments: argparse.Namespace) -> int:
+    from edgetrack.evaluate import counts_report
+
+    a = arguments
+    print(counts_report(a.truth, a.events, a.detections, a.min_score, as_json=a.json))
     return 0
 
 

@@ -19,8 +19,8 @@ from edgetrack.errors import ConfigError, ModelError
 
 # Before the import: release 1.31 keeps a device id and reports figures of use to its maker unless told not to.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-import onnxruntime as ort  # type: ignore[import-untyped]
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_state  # type: ignore[import-untyped]
+import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from edgetrack.errors import EdgetrackError
+from edgetrack.errors import ConfigError
 from edgetrack.evaluate.published import Crossing, Visit
 from edgetrack.evaluate.sequences import read_text
 
@@ -101,7 +101,7 @@ def read_truth(path: Path | str) -> Truth:
     try:
         return msgspec.json.decode(read_text(path), type=Truth)
     except msgspec.DecodeError as error:
-        raise EdgetrackError(f"{path}: {error}; expected the JSON of counting truth: fps, lines, zones") from error
+        raise ConfigError(f"{path}: {error}; expected the JSON of counting truth: fps, lines, zones") from error
 
 
 def evaluate(truth: Truth, crossings: Sequence[Crossing], visits: Sequence[Visit] = ()) -> CountScores:

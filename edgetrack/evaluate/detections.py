@@ -10,7 +10,7 @@ import numpy as np
 
 from edgetrack.boxes import tlwh_to_xyxy
 from edgetrack.config import Config, DetectConfig, ImagesCapture, LineConfig, TrackConfig, ZoneConfig
-from edgetrack.errors import EdgetrackError
+from edgetrack.errors import ConfigError
 from edgetrack.evaluate.counts import Truth
 from edgetrack.evaluate.published import Crossing, Visit, paired
 from edgetrack.evaluate.sequences import Floats, Ints, Trajectories, read_detections, read_seqinfo, read_text
@@ -52,7 +52,7 @@ def record(folder: Path | str, detections: str = "det_frcnn.txt") -> Recording:
     try:
         fps, length = float(info["framerate"]), int(info["seqlength"])
     except (KeyError, ValueError) as error:
-        raise EdgetrackError(f"{folder}/seqinfo.ini: {error}; expected numbers frameRate and seqLength") from error
+        raise ConfigError(f"{folder}/seqinfo.ini: {error}; expected numbers frameRate and seqLength") from error
     frame, xyxy, score = read_detections(Path(folder) / detections)
     return Recording(frame, xyxy, score, np.zeros(len(frame), np.int64), range(1, length + 1), fps)
 
@@ -66,7 +66,7 @@ def record_kitti(path: Path | str, last_frame: int) -> tuple[Recording, list[str
         class_id = np.array([names.index(w[1].lower()) for w in words], np.int64)
         number = np.array([[float(v) for v in (w[0], *w[2:7])] for w in words], np.float64).reshape(-1, 6)
     except (ValueError, IndexError) as error:
-        raise EdgetrackError(f"{path}: {error}; expected lines frame,class,left,top,width,height,score") from error
+        raise ConfigError(f"{path}: {error}; expected lines frame,class,left,top,width,height,score") from error
     frame, xyxy, score = number[:, 0].astype(np.int64), tlwh_to_xyxy(number[:, 1:5]), number[:, 5]
     return Recording(frame, xyxy, score, class_id, range(last_frame + 1), KITTI_FPS), names
 

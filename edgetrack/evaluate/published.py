@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edgetrack.errors import EdgetrackError
+from edgetrack.errors import ConfigError
 from edgetrack.evaluate.sequences import Trajectories, read_text
 
 FIRST_FRAME = 1  # number that MOTChallenge gives to the daemon's frame 0
@@ -45,14 +45,14 @@ def read_payloads(path: Path | str) -> list[Payload]:
         try:
             payload = json.loads(line[line.index("{") :])
         except ValueError as error:
-            raise EdgetrackError(f"{path}:{number}: {error}; expected one JSON object a line") from error
+            raise ConfigError(f"{path}:{number}: {error}; expected one JSON object a line") from error
         payload = payload.get("payload", payload)
         if payload:
             payload.pop("replayed", None)
             payloads.setdefault(json.dumps(payload, sort_keys=True), payload)
     boots = {payload["boot"] for payload in payloads.values() if "boot" in payload}
     if len(boots) > 1:
-        raise EdgetrackError(f"{path}: {len(boots)} runs of the daemon, expected one; split it by the payloads' boot")
+        raise ConfigError(f"{path}: {len(boots)} runs of the daemon, expected one; split it by the payloads' boot")
     return list(payloads.values())
 
 

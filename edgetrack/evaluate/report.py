@@ -8,7 +8,7 @@ from functools import reduce
 from pathlib import Path
 
 from edgetrack.config import TrackConfig
-from edgetrack.errors import EdgetrackError
+from edgetrack.errors import ConfigError
 from edgetrack.evaluate import counts, mot, published
 from edgetrack.evaluate.detections import count_detections, record, run_detections, run_kitti_detections
 from edgetrack.evaluate.sequences import (
@@ -122,7 +122,7 @@ def _kitti(
         last = max(int(t.frame.max(initial=0)) for t in truth.values())
         place = _file(Path(detections), labels.stem)
         if not place.exists():
-            raise EdgetrackError(f"{labels}: no detections at {place}; name a file or folder with --detections")
+            raise ConfigError(f"{labels}: no detections at {place}; name a file or folder with --detections")
         answer = run_kitti_detections(place, last, config, min_score)
     return [
         (f"{labels.stem} {kind}", mot.evaluate(true, answer.get(kind, Trajectories.empty()), KITTI_MIN_HEIGHT_PX))

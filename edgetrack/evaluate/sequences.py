@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgetrack.boxes import tlwh_to_xyxy, xyxy_to_tlwh
-from edgetrack.errors import EdgetrackError
+from edgetrack.errors import ConfigError
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.floating[Any]]
@@ -98,16 +98,16 @@ def read_kitti(path: Path | str, kind: str) -> Trajectories:
     """
     path = Path(path)
     if kind not in KITTI_ALIKE:
-        raise EdgetrackError(f"{path}: class is {kind!r}, expected one of {', '.join(KITTI_ALIKE)}")
+        raise ConfigError(f"{path}: class is {kind!r}, expected one of {', '.join(KITTI_ALIKE)}")
     words = [line.split() for line in read_text(path).splitlines() if line.strip()]
     short = next((i for i, w in enumerate(words, 1) if len(w) < 10), None)
     if short is not None:
-        raise EdgetrackError(f"{path}:{short}: expected at least 10 fields of KITTI tracking labels")
+        raise ConfigError(f"{path}:{short}: expected at least 10 fields of KITTI tracking labels")
     name = np.array([w[2].lower() for w in words], dtype=object)
     try:
         number = np.array([[float(v) for v in (*w[:2], *w[3:5], *w[6:10])] for w in words], np.float64).reshape(-1, 8)
     except ValueError as error:
-        raise EdgetrackError(f"{path}: {error}; expected KITTI tracking labels") from error
+        raise ConfigError(f"{path}: {error}; expected KITTI tracking labels") from error
     hard = (number[:, 2] > 0) | (number[:, 3] > KITTI_MAX_OCCLUDED)
     role = np.full(len(words), OTHER)
     role[(name == kind) & ~hard] = SCORED
@@ -145,7 +145,7 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise EdgetrackError(f"{path}: cannot be read: {error}; expected a text file") from error
+        raise ConfigError(f"{path}: cannot be read: {error}; expected a text file") from error
 
 
 def _table(path: Path, columns: int) -> Floats:
@@ -155,11 +155,11 @@ def _table(path: Path, columns: int) -> Floats:
             warnings.simplefilter("ignore", UserWarning)  # an empty file is a tracker that saw nothing
             table = np.loadtxt(lines, dtype=np.float64, ndmin=2)
     except ValueError as error:
-        raise EdgetrackError(f"{path}: {error}; expected MOTChallenge text, one box a line") from error
+        raise ConfigError(f"{path}: {error}; expected MOTChallenge text, one box a line") from error
     if table.size == 0:
         return np.empty((0, columns))
     if table.shape[1] < columns:
-        raise EdgetrackError(
+        raise ConfigError(
             f"{path}: {table.shape[1]} fields a line, expected at least {columns} of MOTChallenge text"
         )
     return table
@@ -170,5 +170,5 @@ def _unique(path: Path, boxes: Trajectories) -> Trajectories:
     keys, count = np.unique(np.stack([named.frame, named.track_id]), axis=1, return_counts=True)
     if len(named) and count.max() > 1:
         frame, track_id = keys[:, np.argmax(count > 1)]
-        raise EdgetrackError(f"{path}: frame {frame} has identity {track_id} more than once; expected one box each")
+        raise ConfigError(f"{path}: frame {frame} has identity {track_id} more than once; expected one box each")
     return boxes

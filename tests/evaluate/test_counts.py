@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edgetrack.errors import EdgetrackError
+from edgetrack.errors import ConfigError
 from edgetrack.evaluate.counts import Truth, evaluate, read_truth
 from edgetrack.evaluate.published import Crossing, Visit
 
@@ -80,5 +80,5 @@ def test_the_shared_truth_can_be_read(shared: Path) -> None:
 
 def test_a_file_of_something_else_is_an_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "truth.json").write_text('{"fps": 25}')
-    with pytest.raises(EdgetrackError, match=r"truth\.json: Object missing required field `lines`"):
+    with pytest.raises(ConfigError, match=r"truth\.json: Object missing required field `lines`"):
         read_truth(tmp_path / "truth.json")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edgetrack.errors import EdgetrackError
+from edgetrack.errors import ConfigError
 from edgetrack.evaluate import counts_report, mot_report
 from edgetrack.evaluate.detections import run_detections
 
@@ -27,12 +27,12 @@ def test_kitti_is_scored_by_class(shared: Path) -> None:
 
 def test_a_folder_without_a_frame_rate_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "seqinfo.ini").write_text("[Sequence]\nseqLength=10\n")
-    with pytest.raises(EdgetrackError, match=r"seqinfo\.ini: 'framerate'; expected numbers frameRate and seqLength"):
+    with pytest.raises(ConfigError, match=r"seqinfo\.ini: 'framerate'; expected numbers frameRate and seqLength"):
         run_detections(tmp_path)
 
 
 def test_missing_kitti_detections_are_an_error_that_says_where_they_were_looked_for(shared: Path) -> None:
-    with pytest.raises(EdgetrackError, match=r"no detections at det_frcnn\.txt; name a file or folder"):
+    with pytest.raises(ConfigError, match=r"no detections at det_frcnn\.txt; name a file or folder"):
         mot_report([shared / "data/mot-gt/KITTI-label_02/0000.txt"])
 
 

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from edgetrack.errors import EdgetrackError
+from edgetrack.errors import ConfigError
 from edgetrack.evaluate import counts_report, mot_report
 from edgetrack.evaluate.published import crossings, read_payloads, tracks, visits
 from edgetrack.evaluate.sequences import write_results
@@ -67,13 +67,13 @@ def test_two_runs_in_one_file_are_an_error(published: Path) -> None:
     other = json.loads(published.read_text().splitlines()[0])
     other["payload"]["boot"] = "00000000"
     published.write_text(published.read_text() + json.dumps(other))
-    with pytest.raises(EdgetrackError, match="2 runs of the daemon, expected one"):
+    with pytest.raises(ConfigError, match="2 runs of the daemon, expected one"):
         read_payloads(published)
 
 
 def test_a_broken_line_is_an_error_that_names_it(published: Path) -> None:
     published.write_text(published.read_text() + '{"topic": ')
-    with pytest.raises(EdgetrackError, match=r"events\.jsonl:\d+: .*expected one JSON object a line"):
+    with pytest.raises(ConfigError, match=r"events\.jsonl:\d+: .*expected one JSON object a line"):
         read_payloads(published)
 
 

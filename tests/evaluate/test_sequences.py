@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgetrack.errors import EdgetrackError
+from edgetrack.errors import ConfigError
 from edgetrack.evaluate.sequences import (
     OTHER,
     REGION,
@@ -78,17 +78,17 @@ def test_results_come_back_as_they_were_written(file: Path) -> None:
 )
 def test_a_bad_line_is_an_error_that_names_the_file(file: Path, text: str, message: str) -> None:
     file.write_text(text)
-    with pytest.raises(EdgetrackError, match=message):
+    with pytest.raises(ConfigError, match=message):
         read_results(file)
 
 
 def test_a_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
-    with pytest.raises(EdgetrackError, match=r"none\.txt: cannot be read"):
+    with pytest.raises(ConfigError, match=r"none\.txt: cannot be read"):
         read_truth(tmp_path / "none.txt")
 
 
 def test_a_class_that_kitti_does_not_judge_is_an_error(file: Path) -> None:
-    with pytest.raises(EdgetrackError, match="class is 'tram', expected one of car, pedestrian"):
+    with pytest.raises(ConfigError, match="class is 'tram', expected one of car, pedestrian"):
         read_kitti(file, "tram")
 
 
