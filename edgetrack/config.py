@@ -177,11 +177,13 @@ class DetectConfig(Settings, frozen=True, kw_only=True):
     labels: Annotated[
         InputFile, Meta(description="file with one class name a line; empty: from the model, else COCO")
     ] = ""
-    classes: Annotated[list[str], Meta(description="names to report; empty: all of them")] = field(default_factory=list)
-    min_score: Annotated[float, Meta(ge=0, le=1, description="detections below are dropped")] = 0.4
-    min_scores: Annotated[dict[str, Fraction], Meta(description="min_score for single classes, {car: 0.5}")] = field(
-        default_factory=dict
+    classes: Annotated[list[str], Meta(max_length=1000, description="names to report; empty: all of them")] = field(
+        default_factory=list
     )
+    min_score: Annotated[float, Meta(ge=0, le=1, description="detections below are dropped")] = 0.4
+    min_scores: Annotated[
+        dict[str, Fraction], Meta(max_length=1000, description="min_score for single classes, {car: 0.5}")
+    ] = field(default_factory=dict)
     nms_iou: Annotated[
         float, Meta(ge=0, le=1, description="overlap above which the weaker of one class is dropped")
     ] = 0.5
@@ -242,14 +244,14 @@ class ZoneConfig(Settings, frozen=True, kw_only=True):
 
     name: Annotated[Name, Meta(description="in topics and events: a-z, 0-9, _ and -; no two zones share one")]
     polygon: Polygon
-    classes: Annotated[list[str], Meta(description="names that count; empty: all reported ones")] = field(
-        default_factory=list
+    classes: Annotated[list[str], Meta(max_length=1000, description="names that count; empty: all reported ones")] = (
+        field(default_factory=list)
     )
     min_s: Annotated[
         Seconds, Meta(description="s inside before an entry counts, and outside before a leaving does")
     ] = 0.5
     dwell_s: Annotated[
-        list[Seconds], Meta(description="s inside after which a dwell event is sent, each once a visit")
+        list[Seconds], Meta(max_length=100, description="s inside after which a dwell event is sent, each once a visit")
     ] = field(default_factory=list)
 
 
@@ -259,8 +261,8 @@ class LineConfig(Settings, frozen=True, kw_only=True):
     name: Annotated[Name, Meta(description="in topics and events: a-z, 0-9, _ and -; no two lines share one")]
     start: Annotated[Point, Meta(description="where the line begins: [x, y], fractions of the picture")]
     end: Annotated[Point, Meta(description="where it ends: [x, y], fractions of the picture")]
-    classes: Annotated[list[str], Meta(description="names that count; empty: all reported ones")] = field(
-        default_factory=list
+    classes: Annotated[list[str], Meta(max_length=1000, description="names that count; empty: all reported ones")] = (
+        field(default_factory=list)
     )
     hysteresis: Annotated[
         Fraction, Meta(description="distance from the line that proves a side, as a fraction of the picture's height")
@@ -331,6 +333,18 @@ class JsonlPublish(Settings, frozen=True, kw_only=True, tag_field="kind", tag="j
 Publish = MqttPublish | JsonlPublish
 
 
+class OutboxConfig(Settings, frozen=True, kw_only=True):
+    """What must not be lost is on disk before it is published, and goes when every broker has it."""
+
+    enabled: Annotated[bool, Meta(description="false: all is kept in memory only, and lost with the power")] = True
+    max_mb: Annotated[float, Meta(ge=1, le=100000, description="MB on disk; beyond, the oldest events go")] = 64.0
+    max_age_h: Annotated[float, Meta(gt=0, le=87600, description="h after which events that no broker took go")] = 168.0
+    commit_every_s: Annotated[
+        float,
+        Meta(ge=0, le=60, description="s between writes when much happens; a single event is written at once"),
+    ] = 0.5
+
+
 # --- the whole -------------------------------------------------------------------------------------------------------
 
 
@@ -355,3 +369,12 @@ class Config(Settings, frozen=True, kw_only=True):
     publish: Annotated[list[Publish], Meta(description="where events go; each gets all of them")] = field(
         default_factory=list
     )
+    outbox: Annotated[OutboxConfig, Meta(description="what is kept until it is delivered")] = OutboxConfig()
+    state_dir: Annotated[
+        str,
+        Meta(
+            pattern="^([/~].*)?$",
+            description="folder, absolute, for what outlives a restart; "
+            "empty: $STATE_DIRECTORY (systemd), else ~/.local/state/edgetrack",
+        ),
+    ] = ""

@@ -73,6 +73,8 @@ class Fitter:
         return value if isinstance(value, Config) else None
 
     def _fit(self, node: Node, kind: mi.Type, spot: _Spot) -> Any:
+        if self.notes.full:
+            return INVALID
         if isinstance(kind, mi.Metadata):
             about = (kind.extra_json_schema or {}).get("description", spot.about)
             return self._fit(node, kind.type, _Spot(spot.key, about, (kind.extra or {}).get("path", "")))
@@ -139,6 +141,10 @@ class Fitter:
                 node.place, spot.key, f"found {found(node, spot.key)}; expected {expected(kind)} ({spot.about})"
             )
             return INVALID
+        if kind.max_length is not None and len(node.value) > kind.max_length:
+            text = f"found {len(node.value)}; expected at most {kind.max_length} ({spot.about})"
+            self.notes.add(node.place, spot.key, text)
+            return INVALID
         items = {name: self._fit(child, kind.value_type, spot.below(name)) for name, child in node.value.items()}
         return INVALID if any(item is INVALID for item in items.values()) else items
 
@@ -194,7 +200,7 @@ class Fitter:
             if name in fields:
                 values[name] = self._fit(child, fields[name].type, _Spot(spot.below(name).key))
                 good = good and values[name] is not INVALID
-            elif name != kind.tag_field:
+            elif name != kind.tag_field and not self.notes.full:
                 self.notes.add(child.key, spot.below(name[:60]).key, _unknown(name, kind, others))
         for name, field in fields.items():
             if field.required and name not in node.value:

@@ -58,9 +58,9 @@ def settle(settings: Any, where: Where) -> Any:
 def _(config: Config, where: Where) -> Config:
     if not config.publish:
         where.note("publish", "nothing is published; add - kind: mqtt, or - kind: jsonl", hint=True)
-    reported = config.detect.classes
+    reported = dict.fromkeys(config.detect.classes)
     if reported:
-        for name in set(config.detect.min_scores) - set(reported):
+        for name in sorted(set(config.detect.min_scores) - set(reported)):
             where.note(
                 "detect", f"min_scores.{name} has no effect; add {name} to detect.classes or remove it", hint=True
             )

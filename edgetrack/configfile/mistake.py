@@ -37,9 +37,13 @@ class Notes:
         self.environment = environment  # in which the file is read
         self.mistakes: list[Mistake] = []
 
+    @property
+    def full(self) -> bool:
+        return len(self.mistakes) >= self.LIMIT
+
     def add(self, place: tuple[int, int], key: str, text: str, hint: bool = False) -> None:
         """Args: place: line and column from 1. text: what was found; what was expected; what to do."""
-        if len(self.mistakes) < self.LIMIT:
+        if not self.full:
             self.mistakes.append(Mistake(self.file, *place, key, one_line(text), hint))
 
 

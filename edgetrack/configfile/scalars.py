@@ -12,6 +12,8 @@ from edgetrack.configfile.words import did_you_mean, expected, found, shown, slu
 from edgetrack.configfile.yamlscalar import OLD_FALSE, OLD_TRUE, old_meaning, scalar
 from edgetrack.configfile.yamltree import Node
 
+MAX_TEXT = 4000  # characters; a long GStreamer pipeline has 1000
+
 
 class UnfitError(Exception):
     """A value that does not fit; args: what to say."""
@@ -22,6 +24,8 @@ def text(node: Node, kind: mi.StrType, key: str, about: str) -> str:
     if not isinstance(node.value, str) or (node.plain and old_meaning(node.text) is not None):
         raise UnfitError(_not_text(node, kind, key, about))
     value = node.value
+    if len(value) > MAX_TEXT:
+        raise UnfitError(f"found a text of {len(value)} characters; expected at most {MAX_TEXT}")
     multiline = key.endswith(".pipeline")
     if not (value.replace("\n", "") if multiline else value).isprintable():
         raise UnfitError(f"found a line break or a control character in {found(node, key)}; expected one line of text")

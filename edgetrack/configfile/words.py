@@ -13,7 +13,8 @@ import msgspec.inspect as mi
 from edgetrack.configfile.yamltree import Node
 
 HIDDEN = ("password_file", "password_env", "pipeline", "url", "username")  # people put passwords into these
-LONGEST = 60
+LONGEST = 60  # characters of a value that a message shows
+LONGEST_SEARCHED = 500  # in which passwords are sought; of longer ones nothing is shown
 USERINFO = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]*://)?.*@", re.DOTALL)
 QUERY_PASSWORD = re.compile(r"(?i)(pass\w*|pwd|token|key)=[^&\s]*")
 CHOICE_PATTERN = re.compile(r"\^\(([\w.|-]+)\)\$")
@@ -34,12 +35,14 @@ def found(node: Node, key: str = "") -> str:
 
 def shown(text: str) -> str:
     """`text`, shortened, and without what may be a password in an address."""
+    if len(text) > LONGEST_SEARCHED:
+        return f"a text of {len(text)} characters"
     text = QUERY_PASSWORD.sub(r"\1=***", USERINFO.sub(r"\1***@", text))
     return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
 
 
 def quoted(text: str) -> str:
-    return f"'{shown(text)}'"
+    return shown(text) if len(text) > LONGEST_SEARCHED else f"'{shown(text)}'"
 
 
 def expected(kind: mi.Type) -> str:

@@ -345,6 +345,12 @@ RAW = {
     b"\x89PNG\r\n\x1a\n\0\0": ("1:1: ", "binary"),
     b"\x1f\x8b\x08": ("1:2: ", "not UTF-8"),
     b"a: b\n" * 300_000: ("1:1: ", "over 1 MB"),
+    (GOOD + "device: " + "pass" * 240_000).encode(): ("3:9: device", "a text of 960000 characters"),
+    (GOOD + "health: {every_s: " + "9" * 900_000 + "}").encode(): ("3:19: health", "a text of 900000 characters"),
+    (GOOD.replace("onnx}", "onnx, classes: [" + "a, " * 20_000 + "]}")).encode(): (
+        "2:38: detect.classes",
+        "at most 1000",
+    ),
     b"[" * 900_000: ("1:25: ", "levels deep"),
     b"- " * 400_000: ("1:49: ", "levels deep"),
 }

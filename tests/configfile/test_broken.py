@@ -116,6 +116,11 @@ def test_a_password_is_not_shown_whatever_it_does_to_yaml(folder: Path, key: str
     assert not shown
 
 
+def test_no_number_of_mistakes_takes_long(folder: Path) -> None:
+    """Guessing what was meant takes a millisecond for each; past the first hundred nobody guesses."""
+    assert len(complaints(folder, GOOD + "".join(f"model{i}: 1\n" for i in range(20_000)))) == 100
+
+
 def test_a_hundred_mistakes_are_enough(folder: Path) -> None:
     assert len(complaints(folder, GOOD + "zones: [" + "x, " * 99 + "]\nlines: [" + "x, " * 99 + "]\n")) == 100
 
