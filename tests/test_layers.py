@@ -22,7 +22,7 @@ MAY_IMPORT = {
 }
 OWNERS = {
     "onnxruntime": {"runtime.py"},
-    "paho": {"publish/mqtt.py"},
+    "paho": {"publish/mqtt.py", "demo/*"},
     "picamera2": {"capture/picamera.py"},
     "cv2": {"capture/gstreamer.py"},
     "sqlite3": {"publish/outbox.py"},

@@ -63,7 +63,7 @@ class Scene:
     @cached_property
     def _stage(self) -> Stage:
         dice = Dice(self.seed, int(self.hard), 2)
-        return Stage(dice, self.camera, self._layout, _posts(dice, self._layout, self.hard), self.weather)
+        return Stage(dice, self.camera, self._layout, street_posts(dice, self._layout, self.hard), self.weather)
 
     def actors(self, index: int) -> list[Actor]:
         """Who is about on one picture, in view or not."""
@@ -129,7 +129,7 @@ class Scene:
         return sorted(found, key=lambda visit: (visit.enter, visit.track_id))
 
 
-def _posts(dice: Dice, layout: Layout, hard: bool) -> list[Post]:
+def street_posts(dice: Dice, layout: Layout, hard: bool) -> list[Post]:
     leaf = dice.pick(((50, 110, 70), (45, 95, 80), (60, 130, 95)))
     grey = dice.pick(((70, 70, 68), (60, 75, 60), (45, 45, 48)))
     posts = [Post((3.6, layout.kerb - 0.35), "lamp", grey, 1.0), Post((-9.5, layout.far_kerb + 0.5), "tree", leaf, 1.0)]

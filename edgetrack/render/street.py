@@ -91,7 +91,7 @@ def _coarse(fine: Field, by: int) -> Field:
     for row in range(by):
         for column in range(by):
             total += fine[row::by, column::by]
-    return total / np.float32(by * by)
+    return np.asarray(total / np.float32(by * by))
 
 
 class Backdrop:

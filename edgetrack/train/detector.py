@@ -1,0 +1,130 @@
+"""Trains edgetrack-nano on rendered streets and writes it as ONNX, float and int8."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import logging
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from edgetrack.train.feed import Feed, render_shard
+from edgetrack.train.loss import loss
+from edgetrack.train.net import Nano, boxes, cells
+
+log = logging.getLogger(__name__)
+
+
+class Average:
+    """The running mean of a net's weights, which generalises better than the last ones."""
+
+    def __init__(self, net: nn.Module, decay: float = 0.998) -> None:
+        self.net = copy.deepcopy(net).eval()
+        self._decay, self._steps = decay, 0
+
+    @torch.no_grad()
+    def update(self, net: nn.Module) -> None:
+        self._steps += 1
+        decay = min(self._decay, (1 + self._steps) / (10 + self._steps))
+        for mine, new in zip(self.net.state_dict().values(), net.state_dict().values(), strict=True):
+            if mine.dtype.is_floating_point:
+                mine.lerp_(new, 1 - decay)
+            else:
+                mine.copy_(new)
+
+
+def rate(step: int, steps: int, warm: int = 150) -> float:
+    """Share of the highest learning rate: a linear rise, then half a cosine."""
+    if step < warm:
+        return (step + 1) / warm
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def train(feed: Feed, net: Nano, steps: int, batch: int, checkpoint: Path, highest: float = 2e-3) -> Nano:
+    """The averaged net; `checkpoint` is written every 250 steps."""
+    average = Average(net)
+    decayed = [p for p in net.parameters() if p.ndim > 1]
+    rest = [p for p in net.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": 0.03}, {"params": rest, "weight_decay": 0.0}], lr=highest
+    )
+    net.train().to(memory_format=torch.channels_last)
+    grids = {size: cells(*size) for size in ((320, 192), (320, 320))}
+    sums, since = [0.0, 0.0], time.monotonic()
+    for step, (images, truth, class_id) in enumerate(feed.batches(steps, batch)):
+        for group in optimizer.param_groups:
+            group["lr"] = highest * rate(step, steps)
+        middles, strides = grids[images.shape[3], images.shape[2]]
+        with torch.autocast("cpu", torch.bfloat16):
+            raw = net(images.contiguous(memory_format=torch.channels_last))
+        raw = raw.float()
+        what, where = loss(raw, boxes(raw, middles, strides), middles, strides, truth, class_id)
+        optimizer.zero_grad(set_to_none=True)
+        (what + where).backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 10.0)
+        optimizer.step()
+        average.update(net)
+        sums = [sums[0] + what.item(), sums[1] + where.item()]
+        if step % 50 == 49:
+            pace = 50 * batch / (time.monotonic() - since)
+            log.info(
+                "step %d of %d: class %.3f, box %.3f, %.0f pictures/s",
+                step + 1,
+                steps,
+                sums[0] / 50,
+                sums[1] / 50,
+                pace,
+            )
+            sums, since = [0.0, 0.0], time.monotonic()
+        if step % 250 == 249 or step == steps - 1:
+            torch.save({"step": step + 1, "net": average.net.state_dict()}, checkpoint)
+    return average.net
+
+
+def options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("edgetrack train detector", description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("models"), help="folder for the ONNX files")
+    parser.add_argument("--work", type=Path, default=Path("out/train"), help="folder for pictures and checkpoints")
+    parser.add_argument("--pictures", type=int, default=20000, help="rendered once, to WORK (8 GB for 20000)")
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--start", type=Path, default=None, help="checkpoint to go on from")
+    parser.add_argument("--export-only", action="store_true", help="write the ONNX files from --start without training")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Pictures, training, export; returns the exit code."""
+    chosen = options(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    torch.set_num_threads(chosen.threads)
+    torch.manual_seed(chosen.seed)
+    net = Nano()
+    if chosen.start:
+        net.load_state_dict(torch.load(chosen.start, weights_only=True)["net"])
+    log.info("edgetrack-nano: %d parameters", sum(p.numel() for p in net.parameters()))
+    if not chosen.export_only:
+        chosen.work.mkdir(parents=True, exist_ok=True)
+        for shard in range(math.ceil(chosen.pictures / 250)):
+            if not (chosen.work / f"{shard:05d}.npy").exists():
+                render_shard(chosen.work, shard)
+        net = train(Feed(chosen.work, chosen.seed), net, chosen.steps, chosen.batch, chosen.work / "nano.pt")
+    from edgetrack.train.export import export
+
+    export(
+        net.eval(),
+        chosen.out,
+        f"edgetrack train detector --steps {chosen.steps} --batch {chosen.batch} --seed {chosen.seed}",
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
