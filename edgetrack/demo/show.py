@@ -1,0 +1,145 @@
+"""One pass of the demo, from the broker's start to the verdict."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Literal, cast
+
+from edgetrack import app
+from edgetrack.config import (
+    Config,
+    DetectConfig,
+    HealthConfig,
+    LineConfig,
+    MqttPublish,
+    RuntimeConfig,
+    SceneCapture,
+    ZoneConfig,
+)
+from edgetrack.demo.broker import OwnBroker
+from edgetrack.demo.film import Film, Filmed
+from edgetrack.demo.listener import Counts, Heard, Listener
+from edgetrack.demo.screen import Screen, Visits, table
+from edgetrack.demo.shipped import shipped_model
+from edgetrack.errors import PublishError
+from edgetrack.notify import Systemd
+from edgetrack.render import CLASSES
+from edgetrack.render.scene import LINES, ZONES, Scene
+from edgetrack.scene import Scene as LiveScene
+
+MODEL = "edgetrack-nano-int8.onnx"
+GOODBYE_S = 10.0  # longest wait for what is still under way at the end
+
+
+def demo_config(options: argparse.Namespace, scene: Scene, url: str, version: Literal["5", "3.1.1"]) -> Config:
+    """What a person would write for this street; configs/demo.yaml says the same."""
+    model = options.model or shipped_model(MODEL)
+    return Config(
+        device="demo",
+        camera="street",
+        capture=SceneCapture(
+            seed=scene.seed,
+            hard=scene.hard,
+            seconds=scene.seconds,
+            fps=scene.fps,
+            width=scene.width,
+            height=scene.height,
+            pace="fast" if options.fast else "realtime",
+        ),
+        detect=DetectConfig(model=str(model)),
+        lines=[LineConfig(name=name, start=scene.line(name)[0], end=scene.line(name)[1]) for name in LINES],
+        zones=[ZoneConfig(name=name, polygon=list(scene.zone(name))) for name in ZONES],
+        runtime=RuntimeConfig(),
+        health=HealthConfig(every_s=1),
+        publish=[MqttPublish(url=url, version=version)],
+    )
+
+
+class TrueCounts:
+    """What a perfect counter would have told, up to any frame."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._crossings, self._visits = scene.crossings(), scene.visits()
+
+    def __call__(self, frame: int) -> tuple[Counts, Visits]:
+        counts: Counts = {line: {} for line in LINES}
+        for crossing in self._crossings:
+            if crossing.frame <= frame:
+                name, line = CLASSES[crossing.class_id], counts[crossing.line]
+                came, went = line.get(name, (0, 0))
+                line[name] = (came + (crossing.direction == "in"), went + (crossing.direction == "out"))
+        visits: dict[str, dict[str, int]] = {zone: {} for zone in ZONES}
+        for visit in self._visits:
+            if visit.enter <= frame:
+                name, zone = CLASSES[visit.class_id], visits[visit.zone]
+                zone[name] = zone.get(name, 0) + 1
+        return counts, visits
+
+
+def wrong_counts(heard: Heard, counts: Counts) -> int:
+    """Crossings too many or too few, over lines, classes and directions."""
+    return sum(
+        abs(a - b)
+        for line in counts.keys() | heard.counts.keys()
+        for name in counts.get(line, {}).keys() | heard.counts.get(line, {}).keys()
+        for a, b in zip(
+            heard.counts.get(line, {}).get(name, (0, 0)), counts.get(line, {}).get(name, (0, 0)), strict=True
+        )
+    )
+
+
+def show(options: argparse.Namespace) -> int:
+    """Pass after pass with --loop, else one; 0 if the last one's counts were right."""
+    logging.getLogger("edgetrack").setLevel(logging.WARNING)
+    with ExitStack() as entered:
+        version: Literal["5", "3.1.1"] = "5"
+        url, name = options.broker, options.broker
+        if url is None:
+            broker = entered.enter_context(OwnBroker())
+            url, version, name = broker.url, broker.version, f"{broker.name} at {broker.url}"
+        elif not url.startswith("mqtt://"):
+            raise PublishError(f"demo: --broker is {url}, expected mqtt://HOST or mqtt://HOST:PORT")
+        film: Path | None = None if options.no_video else options.video
+        wrong = one_pass(options, url, version, name, film)
+        while options.loop:
+            wrong = one_pass(options, url, version, name, None)
+    return 0 if wrong == 0 else 1
+
+
+def one_pass(
+    options: argparse.Namespace, url: str, version: Literal["5", "3.1.1"], broker: str, film: Path | None
+) -> int:
+    """How many crossings were counted wrong."""
+    scene = Scene(options.seed, options.hard, seconds=options.seconds)
+    config = demo_config(options, scene, url, version)
+    truth = TrueCounts(scene)
+    parts = app.build(config)
+    kind = "hard" if scene.hard else "easy"
+    title = f"edgetrack demo: street {scene.seed} ({kind}), {Path(config.detect.model).name}, {broker}"
+    prefix = f"edgetrack/v1/{config.device}/{config.camera}"
+    with Listener(url, version, prefix) as listener:
+        with ExitStack() as entered:
+            if film is not None:
+                made = entered.enter_context(Film(film, config, parts.detector.names, scene.fps))
+                parts.scene = cast(LiveScene, Filmed(parts.scene, made))
+            entered.enter_context(Screen(listener, truth, title))
+            app.run(parts, app.Wishes(), Systemd({}), lambda: config)
+        listener.wait_for_goodbye(GOODBYE_S)
+        heard = listener.heard()
+    counts, visits = truth(len(scene))
+    wrong, total = wrong_counts(heard, counts), sum(a + b for line in counts.values() for a, b in line.values())
+    _say(["", *table(heard, counts, visits), ""])
+    if film is not None:
+        _say([f"film: {film.resolve()}"])
+    verdict = "equal the truth" if wrong == 0 else f"differ from the truth by {wrong}"
+    _say([f"{total} true crossings; the counts received over MQTT {verdict}"])
+    return wrong
+
+
+def _say(lines: list[str]) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
