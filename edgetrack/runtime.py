@@ -55,6 +55,7 @@ NOT_ONNX = (  # how files begin that people take for ONNX models: offset, bytes,
 REMEDIES = (  # part of ONNX Runtime's message -> what to do
     ("No graph was found", "it is no ONNX model; export it again"),
     ("Protobuf parsing failed", "it is truncated or no ONNX model; download or export it again"),
+    ("cannot get file size", "put the file with its weights beside it, under the name it was exported with"),
     ("External data", "put the file with its weights beside it, under the name it was exported with"),
     ("Unsupported model IR version", "update onnxruntime, or export with an older onnx"),
     ("opset", "update onnxruntime, or export with opset 17"),
