@@ -92,8 +92,8 @@ def parser() -> argparse.ArgumentParser:
     _add_detections(verb)
     verb.set_defaults(verb=evaluate_counts)
 
-    verb = verbs.add_parser("schema", help="print JSON Schema, for editors and subscribers")
-    verb.add_argument("what", choices=["config", "events"])
+    verb = verbs.add_parser("schema", help="print JSON Schema, for editors and subscribers, or an example")
+    verb.add_argument("what", choices=["config", "events", "example"], help="example: a configuration with every key")
     verb.set_defaults(verb=schema)
     return top
 
@@ -119,9 +119,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def check(arguments: argparse.Namespace) -> int:
-    from edgetrack.configfile import load
+    from edgetrack import configfile
 
-    config = load(arguments.config)
+    for mistake in configfile.check(arguments.config):
+        if mistake.hint:
+            print(mistake)
+    config = configfile.load(arguments.config)
     if arguments.probe:
         from edgetrack.probe import probe
 
@@ -139,6 +142,11 @@ def check(arguments: argparse.Namespace) -> int:
 
 
 def schema(arguments: argparse.Namespace) -> int:
+    if arguments.what == "example":
+        from edgetrack.configfile import example
+
+        print(example(), end="")
+        return 0
     if arguments.what == "config":
         from edgetrack.configfile import schema as document
     else:
