@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-UNAVOIDABLE = ("no shared data here", ".ci/picamera")  # skips that nothing installed on this machine could prevent
+# Skips that nothing installed on this machine could prevent, or whose tests run in an environment of their own.
+UNAVOIDABLE = ("no shared data here", ".ci/picamera", ".ci/gstreamer")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,3 +38,10 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip(f"{folder}: no shared data here; set EDGETRACK_SHARED to the folder that holds data/ and models/")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def state_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where daemons keep what outlives them: every test has its own folder."""
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    return tmp_path / "state"
