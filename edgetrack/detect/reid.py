@@ -53,7 +53,8 @@ class ReidEmbedder:
                 f"{config.model}: output for {crops} crops of {size[0]} x {size[1]} px is {shape}, "
                 f"expected ({crops}, D); choose a re-identification model"
             )
-        log.info("%s: %d values from %d x %d px, on %s", config.model, self.width, *size, self.providers)
+        form = f"{self.width} values from {size[0]} x {size[1]} px"
+        log.info("%s: %s, on %s", config.model, form, ", ".join(self.providers))
 
     def embed(self, image: Image, detections: Detections) -> Detections:
         """The detections with `embedding`, (N, D) float32 unit rows.

@@ -53,14 +53,8 @@ class YoloDetector:
         pixels, self._fitting = _format(config.input, self._head, raw=dtype == np.uint8)
         self._blob = Blob(1, self.size, pixels, dtype, channels_last, FILL)
         self._warned: set[str] = set()
-        log.info(
-            "%s: %s, %d x %d px, %d classes, on %s",
-            config.model,
-            self.head,
-            *self.size,
-            len(self.names),
-            self.providers,
-        )
+        form = f"{self.head}, {self.size[0]} x {self.size[1]} px, {len(self.names)} classes"
+        log.info("%s: %s, on %s", config.model, form, ", ".join(self.providers))
 
     @property
     def head(self) -> str:
