@@ -112,7 +112,7 @@ class Tracks(_Rows):
 TrackPhase = Literal["start", "update", "end"]
 EventKind = Literal["line_crossed", "zone_entered", "zone_left", "dwell"]
 Direction = Literal["in", "out"]
-EndReason = Literal["lost", "shutdown"]
+EndReason = Literal["lost", "shutdown", "restart"]  # restart: the daemon before died, nobody saw the end
 
 
 @dataclass(frozen=True, slots=True)
