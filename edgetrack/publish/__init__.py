@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
-from edgetrack.config import Config, Publish
+from edgetrack.config import Config, MqttPublish, Publish
 from edgetrack.errors import PublishError
-from edgetrack.publish.encoder import Encoder
+from edgetrack.publish.encoder import Encoder, line_count
+from edgetrack.publish.journal import Journal
+from edgetrack.publish.jsonl import JsonlOutlet
+from edgetrack.publish.ledger import Legacy
 from edgetrack.publish.message import Message
 from edgetrack.registry import load
-from edgetrack.types import Event, PublishState
+from edgetrack.types import Event, LineCount, PublishState
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -30,7 +34,12 @@ class Outlet(Protocol):
     def state(self) -> PublishState:
         """How it is doing now; may be read from any thread."""
 
-    def send(self, messages: Sequence[Message]) -> None: ...
+    def send(self, messages: Sequence[Message], kept: bool) -> None:
+        """Take messages.
+
+        Args:
+            kept: the events among them are on disk too.
+        """
 
     def __enter__(self) -> Self: ...
 
@@ -39,37 +48,75 @@ class Outlet(Protocol):
     ) -> None: ...
 
 
-PLACES = {
-    "mqtt": ("edgetrack.publish.delivery:MqttOutlet", "pip install paho-mqtt"),
-    "jsonl": ("edgetrack.publish.jsonl:JsonlOutlet", "reinstall edgetrack"),
-}
-
-
 class Publisher:
-    """All outlets behind one numbering: every one of them tells the same events with the same `seq`."""
+    """All outlets behind one numbering: every one of them tells the same events with the same `seq`.
 
-    def __init__(self, encoder: Encoder, outlets: Sequence[Outlet]) -> None:
-        self._encoder, self._outlets = encoder, outlets
+    With an outbox, what must not be lost is on disk before any outlet hears of it, and `entered` goes on where the
+    daemon before stopped: `restored` holds its counts.
+    """
+
+    def __init__(self, config: Config, names: Sequence[str]) -> None:
+        self._config, self._names = config, names
+        self._encoder = Encoder(config.device, config.camera, names)
+        self._journal: Journal | None = None
+        owners = [lasting_name(config, options) for options in config.publish if isinstance(options, MqttPublish)]
+        if config.outbox.enabled and config.publish:
+            self._journal = Journal(config, owners, self._forward)
+        self._outlets = [self._open(options) for options in config.publish]
         self._entered = ExitStack()
+        self.restored: list[LineCount] = []  # for the scene, to go on counting from
+
+    def _open(self, options: Publish) -> Outlet:
+        if isinstance(options, MqttPublish):
+            shelf = self._journal.shelf(lasting_name(self._config, options)) if self._journal else None
+            opened: Outlet = load("edgetrack.publish.delivery:MqttOutlet", "pip install paho-mqtt", PublishError)(
+                self._config, options, shelf
+            )
+            return opened
+        return JsonlOutlet(options)
 
     @property
     def states(self) -> tuple[PublishState, ...]:
-        """How each outlet is doing, in the configuration's order."""
-        return tuple(outlet.state for outlet in self._outlets)
+        """How each outlet is doing, in the configuration's order, and the outbox."""
+        outlets = tuple(outlet.state for outlet in self._outlets)
+        return outlets if self._journal is None else (*outlets, self._journal.state)
 
     def publish(self, events: Sequence[Event]) -> None:
         """Hand events over; never blocks."""
         messages = [message for event in events for message in self._encoder.encode(event)]
-        if messages:
-            for outlet in self._outlets:
-                outlet.send(messages)
+        if not messages:
+            return
+        if self._journal is None:
+            self._forward(messages, False)
+        else:
+            self._journal.send(messages)
+
+    def _forward(self, messages: Sequence[Message], kept: bool) -> None:
+        for outlet in self._outlets:
+            outlet.send(messages, kept)
 
     def __enter__(self) -> Self:
         with ExitStack() as entered:  # lets go of the first where a later one fails
+            legacy = Legacy()
+            if self._journal is not None:
+                legacy = self._journal.open()
+                entered.callback(self._journal.close)
             for outlet in self._outlets:
                 entered.enter_context(outlet)
+            if self._journal is not None:
+                self._resume(legacy, self._journal)
+                entered.callback(self._journal.stop)
             self._entered = entered.pop_all()
         return self
+
+    def _resume(self, legacy: Legacy, journal: Journal) -> None:
+        lines = {line.name: {"start": list(line.start), "end": list(line.end)} for line in self._config.lines}
+        same = [count for count in legacy.counts if legacy.shapes.get(count.line) == lines.get(count.line, "gone")]
+        ends = self._encoder.resume(legacy, time.time())
+        self.restored = [line_count(count, self._names) for count in same]
+        journal.start()
+        if ends:
+            journal.send(ends)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -84,16 +131,9 @@ def open_publisher(config: Config, names: Sequence[str]) -> Publisher:
         config: of the whole daemon.
         names: class names by class_id.
     """
-    encoder = Encoder(config.device, config.camera, names)
-    return Publisher(encoder, [_open(config, options) for options in config.publish])
+    return Publisher(config, names)
 
 
-def _open(config: Config, options: Publish) -> Outlet:
-    place, needs = PLACES[config_kind(options)]
-    outlet: Outlet = load(place, needs, PublishError)(config, options)
-    return outlet
-
-
-def config_kind(options: Publish) -> str:
-    """The `kind` that the settings of a publisher belong to."""
-    return str(options.__struct_config__.tag)
+def lasting_name(config: Config, options: MqttPublish) -> str:
+    """What makes a broker the same after a restart."""
+    return f"{options.url} {options.prefix} {options.client_id or f'{config.device}/{config.camera}'}"

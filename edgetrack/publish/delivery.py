@@ -8,7 +8,7 @@ import random
 import socket
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
@@ -17,6 +17,7 @@ from edgetrack.config import Config, MqttPublish
 from edgetrack.errors import EdgetrackError, PublishError
 from edgetrack.publish import trouble
 from edgetrack.publish.backlog import Backlog
+from edgetrack.publish.journal import Shelf
 from edgetrack.publish.message import Message, Worth
 from edgetrack.publish.mqtt import CONNECT_S, FAREWELL_S, Link
 from edgetrack.publish.tls import address, tls_context
@@ -32,6 +33,7 @@ ACK_S = 20.0  # without one acknowledgement although messages are under way: the
 FLUSH_S = 1.0  # for what is queued when the daemon stops
 RETRY_S = (0.5, 30.0)  # first and longest pause before connecting again
 STEADY_S = 10.0  # a connection that lived so long was a good one: the next pause is short
+PAGE = 500  # events read from disk at once
 REFUSED_RETRY_S = 10.0  # until a refused topic gets another chance
 
 
@@ -41,15 +43,19 @@ class MqttOutlet:
     A thread of its own connects, sends and connects again; the loop only appends to the backlog.
     """
 
-    def __init__(self, config: Config, options: MqttPublish) -> None:
+    def __init__(self, config: Config, options: MqttPublish, shelf: Shelf | None = None) -> None:
         address(options)
         self._options = options
         self._client_id = options.client_id or f"edgetrack-{config.device}-{config.camera}"
         self._status = f"{options.prefix}/{config.device}/{config.camera}/status"
         self._lock = threading.Lock()  # over the backlog and what `state` reports
         self._backlog = Backlog(options.max_queued)
+        self._shelf = shelf
+        self._behind: int | None = None  # the last number in memory, where more lies on disk
+        self._newest = 0  # number of the newest event that lies on disk alone
+        self._later: OrderedDict[object, Message] = OrderedDict()  # what follows after those
         self._standing: tuple[Literal["connecting", "ok", "degraded"], str] = ("connecting", "")
-        self._sent = self._refused = 0
+        self._sent = self._refused = self._lost = 0
         self._told: dict[
             str, Message
         ] = {}  # state that the broker has, by topic: told again to a broker that comes back
@@ -67,14 +73,32 @@ class MqttOutlet:
     def state(self) -> PublishState:
         with self._lock:
             state, reason = self._standing
-            queued, dropped = len(self._backlog), self._backlog.dropped
+            queued, dropped = len(self._backlog) + len(self._later), self._backlog.dropped + self._lost
             return PublishState("mqtt", state, reason, self._sent, queued, dropped, self._refused)
 
-    def send(self, messages: Sequence[Message]) -> None:
+    def send(self, messages: Sequence[Message], kept: bool = False) -> None:
         with self._lock:
             for message in messages:
-                self._backlog.add(message)
+                full = kept and message.worth is Worth.EVENT and self._backlog.waiting >= self._options.max_queued // 2
+                if self._behind is None and not full:
+                    self._backlog.add(message)
+                else:
+                    self._postpone(message, kept)
         self._nudge()
+
+    def _postpone(self, message: Message, kept: bool) -> None:
+        """Its turn comes after all that lies on disk; memory stays flat."""
+        if message.worth is Worth.EVENT and kept:
+            self._newest = message.seq
+            if self._behind is None:
+                self._behind = message.seq - 1
+        elif message.worth is Worth.STATE:
+            self._later.pop(message.topic, None)
+            self._later[message.topic] = message
+        elif message.worth is Worth.EVENT and len(self._later) < self._options.max_queued // 2:
+            self._later[message.seq] = message
+        else:
+            self._lost += 1
 
     def __enter__(self) -> Self:
         tls_context(self._options)
@@ -85,6 +109,10 @@ class MqttOutlet:
         self._wake, self._waker = socket.socketpair()
         for end in (self._wake, self._waker):
             end.setblocking(False)
+        if self._shelf is not None:
+            self._behind = 0  # what the daemon before did not deliver
+            while self._backlog.waiting < PAGE and self._refill():
+                pass
         self._thread.start()
         return self
 
@@ -183,10 +211,39 @@ class MqttOutlet:
                 with self._lock:
                     taken = self._backlog.take()
                 if taken is None:
-                    return
+                    if not self._refill():
+                        return
+                    continue
                 key, message = taken
             topic = f"{self._options.prefix}/{message.topic}"
             under_way[link.publish(topic, message.payload, message.retain)] = (message.topic, key)
+
+    def _refill(self) -> bool:
+        """Bring the next page from disk into memory; False where there is none, or none now."""
+        if self._shelf is None or self._behind is None:
+            return False
+        newest = self._newest
+        page = self._shelf.read(self._behind, PAGE)
+        if page is None:
+            return False
+        with self._lock:
+            for message in page:
+                self._catch_up(message.seq)
+                self._backlog.add(message.replayed())
+                self._behind = message.seq
+            if not page and newest == self._newest:
+                self._behind = None
+                self._catch_up(0)
+        return True
+
+    def _catch_up(self, seq: int) -> None:
+        """It is the turn of what was postponed until event `seq`; of all of it when nothing lies on disk any more."""
+        while self._later:
+            key, message = next(iter(self._later.items()))
+            if message.seq >= seq and self._behind is not None:
+                return
+            del self._later[key]
+            self._backlog.add(message)
 
     def _settle(self, link: Link, under_way: dict[int, tuple[str, int | None]]) -> None:
         """Forget what was acknowledged with a good reason; keep what was refused."""
@@ -206,6 +263,8 @@ class MqttOutlet:
             self._told[topic] = message
             if not message.payload:
                 del self._told[topic]
+        elif message is not None and message.worth is Worth.EVENT and self._shelf is not None:
+            self._shelf.delivered(message.seq)
         if topic in self._refused_topics:
             self._refused_topics.discard(topic)
             if not self._refused_topics:

@@ -7,13 +7,22 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
+from edgetrack.publish.ledger import Legacy
 from edgetrack.publish.message import Message, Worth
 from edgetrack.publish.payload import Counts, Crossing, Envelope, InOut, Occupancy, Report, Start, Track, Visit
 from edgetrack.types import Event, Health, Info, LineCount, TrackEvent, ZoneOccupancy
+
+
+class Period(NamedTuple):
+    """Since when a line is counting."""
+
+    since: str
+    epoch: str
+    before_s: float  # blind before it began; what was restored has been blind already
 
 
 class Encoder:
@@ -32,6 +41,41 @@ class Encoder:
         self._boot = boot or secrets.token_hex(4)
         self._json = msgspec.json.Encoder()
         self._geometry: set[str] = set()  # topics of lines and zones that a broker may retain
+        self._periods: dict[str, Period] = {}  # of lines
+        self._down_s = self._blind_s = 0.0  # while this daemon was not running, while its camera gave nothing
+
+    def resume(self, legacy: Legacy, utc: float) -> list[Message]:
+        """Go on where the daemon before stopped; returns an end for every track that it left open.
+
+        Args:
+            legacy: what was restored.
+            utc: now.
+        """
+        self.seq = legacy.seq
+        self._geometry.update(f"line/{count.line}/count" for count in legacy.counts)
+        self._geometry.update(legacy.zones)
+        last_utc = utc if legacy.alive_utc is None else legacy.alive_utc
+        self._down_s = max(0.0, utc - last_utc)
+        for count in legacy.counts:
+            self._periods[count.line] = Period(count.since, count.epoch, -count.uptime_gaps_s)
+        return [self._closed(track, last_utc) for track in legacy.open_tracks]
+
+    def _closed(self, track: Track, utc: float) -> Message:
+        """The end of a track whose daemon died: the last place that is known is that of its start."""
+        self.seq += 1
+        ts = max(track.ts, rfc3339(utc))
+        age_s = max(track.age_s, round(utc - utc_seconds(track.ts), 3))
+        end = msgspec.structs.replace(
+            track, type="end", reason="restart", seq=self.seq, ts=ts, age_s=age_s, seen=False, zones=[]
+        )
+        return self._message(f"track/{level(track.class_)}", end, Worth.EVENT).replayed()
+
+    def _period(self, line: str, since: str) -> Period:
+        """The period of counting that began at `since`, a new one if there was none."""
+        period = self._periods.get(line)
+        if period is None or period.since != since:
+            period = self._periods[line] = Period(since, secrets.token_hex(4), self._down_s + self._blind_s)
+        return period
 
     def encode(self, event: Event) -> Iterator[Message]:
         """The messages that tell of one event: one, and one more for every line or zone that is no more."""
@@ -94,12 +138,15 @@ class Encoder:
         total = InOut(in_=sum(count.in_ for count in by_class.values()), out=sum(c.out for c in by_class.values()))
         topic = f"line/{event.line}/count"
         self._geometry.add(topic)
+        period = self._period(event.line, rfc3339(event.since_utc))
         return topic, Counts(
             **self._origin(event.utc, event.captured),
             line=event.line,
             total=total,
             by_class=by_class,
-            since=rfc3339(event.since_utc),
+            since=period.since,
+            epoch=period.epoch,
+            uptime_gaps_s=round(self._down_s + self._blind_s - period.before_s, 1),
         )
 
     def _occupancy(self, event: ZoneOccupancy) -> tuple[str, Envelope]:
@@ -115,6 +162,7 @@ class Encoder:
         )
 
     def _report(self, event: Health) -> Envelope:
+        self._blind_s = event.capture.blind_s
         return Report(
             **self._origin(event.utc, event.captured),
             state=event.state,
@@ -157,6 +205,18 @@ class Encoder:
 
     def _class(self, class_id: int) -> str:
         return self._names[class_id] if 0 <= class_id < len(self._names) else f"class_{class_id}"
+
+
+def line_count(told: Counts, names: Sequence[str]) -> LineCount:
+    """A count as the scene keeps it, from what was told; classes that have no name any more are left out."""
+    numbers = {name: class_id for class_id, name in enumerate(names)}
+    counts = {numbers[name]: (count.in_, count.out) for name, count in told.by_class.items() if name in numbers}
+    return LineCount(told.line, counts, utc_seconds(told.since), utc_seconds(told.ts), captured=0.0)
+
+
+def utc_seconds(text: str) -> float:
+    """The inverse of `rfc3339`."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
 def rfc3339(utc: float) -> str:

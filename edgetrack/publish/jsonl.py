@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
-from edgetrack.config import Config, JsonlPublish
+from edgetrack.config import JsonlPublish
 from edgetrack.errors import PublishError
 from edgetrack.publish.message import Message
 from edgetrack.publish.payload import PREFIX
@@ -31,7 +31,7 @@ FLUSH_S = 1.0  # for what is queued when the daemon stops
 class JsonlOutlet:
     """Appends in a thread of its own; a line is written whole or not yet."""
 
-    def __init__(self, _: Config, options: JsonlPublish) -> None:
+    def __init__(self, options: JsonlPublish) -> None:
         self._path = options.path
         self._name = "standard output" if options.path == "-" else options.path
         self._queue: deque[Message] = deque()
@@ -51,7 +51,7 @@ class JsonlOutlet:
                 "jsonl", state, reason, self._sent, len(self._queue) + self._writing, self._dropped, refused=0
             )
 
-    def send(self, messages: Sequence[Message]) -> None:
+    def send(self, messages: Sequence[Message], kept: bool = False) -> None:
         with self._more:
             self._queue.extend(messages)
             excess = len(self._queue) - (0 if self._gone else MAX_QUEUED)

@@ -88,12 +88,17 @@ class InOut(Struct):
 
 
 class Counts(Envelope, kw_only=True, tag="edgetrack.count/1"):
-    """All crossings of a line since `since`; cumulative, so that no lost message loses a count."""
+    """All crossings of a line since `since`; cumulative, so that no lost message loses a count.
+
+    They go on after a restart, unless the line was moved.
+    """
 
     line: str
     total: InOut
     by_class: dict[str, InOut]
     since: Time
+    epoch: Annotated[str, Meta(pattern="^[0-9a-f]{8}$", description="drawn anew whenever counting starts from zero")]
+    uptime_gaps_s: Annotated[float, Meta(ge=0, description="of the time since then, nobody was counting for so long")]
 
 
 class Occupancy(Envelope, kw_only=True, tag="edgetrack.occupancy/1"):

@@ -6,22 +6,24 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from edgetrack.config import Config, DetectConfig, FileCapture, JsonlPublish, MqttPublish
+from edgetrack.config import Config, DetectConfig, FileCapture, JsonlPublish, MqttPublish, OutboxConfig
 from edgetrack.publish import Publisher, open_publisher
 from edgetrack.types import CaptureState, Event, Health, Info, LineCount, PublishState, TrackEvent, ZoneOccupancy
 from tests.publish.broker import Received, until
 
+IN_MEMORY = OutboxConfig(enabled=False)
 NAMES = ("person", "traffic light")
 TOPIC = "edgetrack/v1/gate-01/north"
 
 
-def config(*publish: MqttPublish | JsonlPublish) -> Config:
+def config(*publish: MqttPublish | JsonlPublish, **changes: Any) -> Config:
     return Config(
         device="gate-01",
         camera="north",
         capture=FileCapture(path="none.mp4"),
         detect=DetectConfig(model="none.onnx"),
         publish=list(publish),
+        **changes,
     )
 
 
@@ -105,8 +107,8 @@ def one_of_each() -> list[Event]:
     ]
 
 
-def publisher(url: str, **options: Any) -> Publisher:
-    return open_publisher(config(MqttPublish(url=url, **options)), NAMES)
+def publisher(url: str, outbox: OutboxConfig | None = None, **options: Any) -> Publisher:
+    return open_publisher(config(MqttPublish(url=url, **options), outbox=outbox or OutboxConfig()), NAMES)
 
 
 def wait_state(publisher: Publisher, state: str, reason: str = "", timeout_s: float = 20) -> PublishState:
@@ -120,8 +122,12 @@ def wait_state(publisher: Publisher, state: str, reason: str = "", timeout_s: fl
 
 
 def wait_sent(publisher: Publisher, timeout_s: float = 20) -> PublishState:
-    """The state of the only outlet, once all is acknowledged."""
-    until(lambda: publisher.states[0].queued == 0, timeout_s, lambda: str(publisher.states[0]))
+    """The state of the first outlet, once nothing waits in any, nor in the outbox."""
+    until(
+        lambda: not any(state.queued for state in publisher.states),
+        timeout_s,
+        lambda: f"still queued: {publisher.states}",
+    )
     return publisher.states[0]
 
 

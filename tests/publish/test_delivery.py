@@ -20,6 +20,7 @@ from edgetrack.publish import delivery
 from edgetrack.publish.payload import schema
 from tests.publish.broker import Broker, Gate, Subscriber, until
 from tests.publish.parts import (
+    IN_MEMORY,
     TOPIC,
     crossing,
     info,
@@ -111,9 +112,9 @@ def test_no_more_is_under_way_than_the_window_holds(broker: Broker) -> None:
         until(lambda: outlet.states[0].sent > 500, 20, lambda: str(outlet.states[0]))
         broker.freeze()
         outlet.publish([crossing() for _ in range(50)])
+        until(lambda: outlet.states[0].queued == 50, 20, lambda: str(outlet.states[0]))
         time.sleep(0.2)
         before = broker.log.read_text().count("Received PUBLISH")
-        assert outlet.states[0].queued == 50
         link_window = outlet._outlets[0]._backlog.flying  # type: ignore[attr-defined]
         broker.thaw()
         wait_sent(outlet)
@@ -270,7 +271,7 @@ def test_a_broker_killed_again_and_again_under_load_loses_nothing(broker: Broker
 
 
 def test_a_queue_that_is_full_drops_updates_first_and_counts_them(broker: Broker) -> None:
-    with Gate(broker) as gate, publisher(gate.url, max_queued=100) as outlet:
+    with Gate(broker) as gate, publisher(gate.url, IN_MEMORY, max_queued=100) as outlet:
         wait_state(outlet, "ok")
         gate.shut()
         wait_state(outlet, "degraded")

@@ -1,0 +1,251 @@
+"""The step between the loop and the outlets: what must not be lost is written first, then everything goes on."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from edgetrack.config import Config
+from edgetrack.publish.ledger import Ledger, Legacy
+from edgetrack.publish.message import Message, Worth
+from edgetrack.publish.outbox import Outbox, OutboxError, faults, salvaged, set_aside
+from edgetrack.types import PublishState
+
+log = logging.getLogger(__name__)
+
+IDLE_COMMIT_S = 5.0  # deliveries are written down with the next event, or after so long
+ALIVE_S = (
+    60.0  # the time of the last sign of life is written at least so often: how long nobody counted follows from it
+)
+REOPEN_S = 10.0  # between tries to use a disk that failed
+FLUSH_S = 1.0  # for what is queued when the daemon stops
+MAX_QUEUED = 10_000  # messages that wait for a slow disk; beyond, updates are dropped
+
+Forward = Callable[[Sequence[Message], bool], None]
+
+
+class Journal:
+    """Owns the outbox and its thread. Where the disk fails, it goes on in memory, says so, and tries the disk again.
+
+    Args:
+        config: of the whole daemon.
+        outlets: a lasting name for every outlet that owes deliveries; its place is its bit.
+        forward: takes messages and whether the events among them are on disk; called from one thread.
+    """
+
+    def __init__(self, config: Config, outlets: Sequence[str], forward: Forward) -> None:
+        self._options = config.outbox
+        self.path = state_folder(config) / f"{config.device}-{config.camera}.db"
+        self._outlets, self._forward = outlets, forward
+        self._bits: dict[str, int] = {}
+        self._ledger = Ledger({})
+        self._outbox: Outbox | None = None
+        self._lock_file: int | None = None
+        self._queue: deque[Sequence[Message]] = deque()
+        self._queued = 0
+        self._delivered: deque[tuple[int, int]] = deque()
+        self._more = threading.Condition()
+        self._leaving = False
+        self._standing: tuple[Literal["ok", "degraded"], str] = ("ok", "")
+        self._dropped = 0  # beside what the outbox dropped
+        self._committed = self._reopen_at = 0.0
+        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+
+    @property
+    def state(self) -> PublishState:
+        with self._more:
+            state, reason = self._standing
+            rows, dropped = (self._outbox.rows, self._outbox.dropped) if self._outbox else (0, 0)
+            delivered = len(self._delivered) // max(1, len(self._outlets))  # and not yet written down
+            queued = max(0, rows - delivered) + self._queued
+            return PublishState("outbox", state, reason, queued=queued, dropped=dropped + self._dropped)
+
+    def open(self) -> Legacy:
+        """What the daemon before left; nothing where the disk cannot be used."""
+        self._try_disk()
+        return self._ledger.legacy()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def send(self, messages: Sequence[Message]) -> None:
+        """From the loop; never waits."""
+        with self._more:
+            if self._queued >= MAX_QUEUED:
+                kept = [message for message in messages if message.worth is not Worth.UPDATE]
+                self._dropped += len(messages) - len(kept)
+                messages = kept
+            self._queue.append(messages)
+            self._queued += len(messages)
+            self._more.notify()
+
+    def shelf(self, outlet: str) -> Shelf:
+        """An outlet's own view of the outbox."""
+        return Shelf(self, outlet)
+
+    def stop(self) -> None:
+        """Hand on what is queued, for a bounded time; the outlets are still there."""
+        with self._more:
+            self._leaving = True
+            self._more.notify()
+        if self._thread.ident is not None:
+            self._thread.join(FLUSH_S)
+
+    def close(self) -> None:
+        """Write down what the outlets delivered last, and let go."""
+        if self._outbox is not None and not self._thread.is_alive():
+            self._commit([])
+        if self._outbox is not None:
+            self._outbox.close()
+            self._outbox = None
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+
+    # --- in the thread ---
+
+    def _run(self) -> None:
+        while True:
+            with self._more:
+                self._more.wait_for(lambda: self._queue or self._leaving, timeout=IDLE_COMMIT_S)
+                wait_s = self._committed + self._options.commit_every_s - time.monotonic()
+                if self._must_be_kept() and wait_s > 0 and not self._leaving:
+                    self._more.wait_for(lambda: self._leaving, timeout=wait_s)
+                messages = [message for batch in self._queue for message in batch]
+                self._queue.clear()
+                leaving = self._leaving
+            kept = self._commit(messages) if self._due(messages) else self._outbox is not None
+            if messages:
+                self._forward(messages, kept)
+                with self._more:
+                    self._queued -= len(messages)
+            elif leaving:
+                return
+
+    def _must_be_kept(self) -> bool:
+        return any(message.worth is Worth.EVENT for batch in self._queue for message in batch)
+
+    def _due(self, messages: Sequence[Message]) -> bool:
+        age_s = time.monotonic() - self._committed
+        events = any(message.worth is Worth.EVENT for message in messages)
+        return events or age_s > ALIVE_S or (bool(self._delivered) and age_s > IDLE_COMMIT_S)
+
+    def _commit(self, messages: Sequence[Message]) -> bool:
+        """Whether the events among the messages are on disk now."""
+        utc = time.time()
+        changes = self._ledger.note(messages, utc)
+        if self._outbox is not None and self._outbox.gone:
+            self._fail(OutboxError("the file was deleted", broken=True))
+        if self._outbox is None and time.monotonic() >= self._reopen_at:
+            self._try_disk()
+        if self._outbox is None:
+            return False
+        delivered = list(self._delivered)
+        try:
+            self._outbox.commit(messages, (1 << len(self._outlets)) - 1, delivered, changes, utc)
+        except OutboxError as error:
+            self._fail(error)
+            return False
+        for _ in delivered:
+            self._delivered.popleft()
+        self._committed = time.monotonic()
+        return True
+
+    def _try_disk(self) -> None:
+        """Open the file, a new one where it is broken; where that fails, go on in memory."""
+        self._reopen_at = time.monotonic() + REOPEN_S
+        try:
+            self._lock()
+            try:
+                outbox = self._open()
+            except OutboxError as error:
+                if not error.broken:
+                    raise
+                aside = set_aside(self.path)
+                log.warning("%s: is broken (%s); set aside as %s", self.path, error, aside.name)
+                outbox = self._open(salvaged(aside))
+        except OutboxError as error:
+            self._report("degraded", f"{self.path}: {error}; events are kept in memory only")
+            return
+        with self._more:
+            self._outbox = outbox
+        self._report("ok", "")
+
+    def _open(self, salvage: dict[str, bytes] | None = None) -> Outbox:
+        outbox = Outbox(self.path, self._options.max_mb, self._options.max_age_h)
+        try:
+            if not self._ledger.entries:  # the first time; later, memory knows better than the disk
+                self._ledger = Ledger(outbox.state() or salvage or {})
+            owners = [name for name in outbox.state().get("outlets", b"").decode().split("\n") if name]
+            outbox.hand_over([owners.index(name) if name in owners else None for name in self._outlets])
+            changes: dict[str, bytes | None] = {**dict.fromkeys(outbox.state()), **self._ledger.entries}
+            outbox.commit([], 0, [], {**changes, "outlets": "\n".join(self._outlets).encode()}, time.time())
+        except BaseException:
+            outbox.close()
+            raise
+        return outbox
+
+    def _lock(self) -> None:
+        """Two daemons with the same device and camera would number the same events."""
+        if self._lock_file is None:
+            with faults():
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                descriptor = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(descriptor)
+                raise OutboxError("another daemon runs with the same device and camera; give each its own") from None
+            self._lock_file = descriptor
+
+    def _fail(self, error: OutboxError) -> None:
+        with self._more:
+            outbox, self._outbox = self._outbox, None
+        if outbox is not None:
+            outbox.close()
+            self._dropped += outbox.dropped
+        self._reopen_at = time.monotonic() + (0 if error.broken else REOPEN_S)
+        self._report("degraded", f"{self.path}: {error}; events are kept in memory only")
+
+    def _report(self, state: Literal["ok", "degraded"], reason: str) -> None:
+        """Say it once, when it changes."""
+        with self._more:
+            changed = self._standing != (state, reason)
+            self._standing = (state, reason)
+        if changed and reason:
+            log.warning("%s", reason)
+        elif changed:
+            log.info("%s: in use again", self.path)
+
+
+class Shelf:
+    """What one outlet owes."""
+
+    def __init__(self, journal: Journal, outlet: str) -> None:
+        self._journal = journal
+        self._bit = 1 << journal._outlets.index(outlet)
+
+    def read(self, after: int, limit: int) -> list[Message] | None:
+        """The next events that are not delivered, in order; None where the disk cannot be read now."""
+        outbox = self._journal._outbox
+        try:
+            return outbox.read(self._bit, after, limit) if outbox is not None else []
+        except OutboxError as error:
+            log.debug("cannot read: %s", error)
+            return None
+
+    def delivered(self, seq: int) -> None:
+        self._journal._delivered.append((self._bit, seq))
+
+
+def state_folder(config: Config) -> Path:
+    """`state_dir`, else what systemd gives, else the user's own."""
+    folder = config.state_dir or os.environ.get("STATE_DIRECTORY", "").partition(":")[0] or "~/.local/state/edgetrack"
+    return Path(folder).expanduser()

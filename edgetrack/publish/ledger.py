@@ -1,0 +1,107 @@
+"""What one start of the daemon takes over from the one before: the last number, the counts, the tracks left open."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+
+from edgetrack.publish.message import Message, Worth
+from edgetrack.publish.payload import Counts, Track
+
+LINE, ZONE, TRACK, SHAPE, SEQ, ALIVE = "line/", "zone/", "track/", "shape/", "seq", "alive"
+
+
+class Glance(msgspec.Struct):
+    """As much of the payload of a track as the ledger must know."""
+
+    type: str
+    boot: str
+    track: int
+
+
+class Lines(msgspec.Struct):
+    """As much of the payload of info."""
+
+    lines: dict[str, Any]
+
+
+@dataclass
+class Legacy:
+    """What was restored."""
+
+    seq: int = 0
+    alive_utc: float | None = None  # when the daemon before was last known to run
+    counts: list[Counts] = field(default_factory=list)
+    open_tracks: list[Track] = field(default_factory=list)
+    shapes: dict[str, Any] = field(default_factory=dict)  # of lines: start and end
+    zones: list[str] = field(default_factory=list)  # topics
+
+
+class Ledger:
+    """A mirror in memory of the state on disk, so that a lost file can be written anew.
+
+    Args:
+        kept: what was on disk.
+    """
+
+    def __init__(self, kept: Mapping[str, bytes]) -> None:
+        self.entries = dict(kept)
+        self._glance = msgspec.json.Decoder(Glance)
+        self._lines = msgspec.json.Decoder(Lines)
+
+    def note(self, messages: Iterable[Message], utc: float) -> dict[str, bytes | None]:
+        """Take in what is about to be committed; returns the entries that it changes, None for those that go."""
+        changes: dict[str, bytes | None] = {ALIVE: b"%.3f" % utc}
+        for message in messages:
+            _, _, topic = message.topic.split("/", 2)
+            if message.worth is Worth.EVENT:
+                changes[SEQ] = b"%d" % message.seq
+                if topic.startswith(TRACK):
+                    told = self._glance.decode(message.payload)
+                    changes[f"{TRACK}{told.boot}/{told.track}"] = message.payload if told.type == "start" else None
+            elif topic.startswith(LINE):
+                changes[topic] = message.payload or None
+            elif topic == "info":
+                lines = self._lines.decode(message.payload).lines
+                changes |= {key: None for key in self.entries if key.startswith(SHAPE)}
+                changes |= {f"{SHAPE}{name}": msgspec.json.encode(shape) for name, shape in lines.items()}
+            elif topic.startswith(ZONE) and (topic not in self.entries or not message.payload):
+                changes[topic] = b"{}" if message.payload else None
+        for key, value in changes.items():
+            if value is None:
+                self.entries.pop(key, None)
+            else:
+                self.entries[key] = value
+        return changes
+
+    def legacy(self) -> Legacy:
+        """The entries in words; what cannot be read any more is left out."""
+        entries = self.entries
+        return Legacy(
+            seq=int(entries.get(SEQ, b"0")),
+            alive_utc=float(entries[ALIVE]) if ALIVE in entries else None,
+            counts=_decoded([value for key, value in entries.items() if key.startswith(LINE)], Counts),
+            open_tracks=_decoded([value for key, value in entries.items() if key.startswith(TRACK)], Track),
+            shapes={
+                key.removeprefix(SHAPE): msgspec.json.decode(value)
+                for key, value in entries.items()
+                if key.startswith(SHAPE)
+            },
+            zones=[key for key in entries if key.startswith(ZONE)],
+        )
+
+
+P = TypeVar("P", Counts, Track)
+
+
+def _decoded(payloads: Sequence[bytes], kind: type[P]) -> list[P]:
+    decoder = msgspec.json.Decoder(kind)
+    decoded: list[P] = []
+    for payload in payloads:
+        with contextlib.suppress(msgspec.DecodeError):  # of an older version
+            decoded.append(decoder.decode(payload))
+    return decoded
