@@ -7,6 +7,7 @@ import logging
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal, cast
 
 from edgetrack import app
@@ -35,7 +36,9 @@ MODEL = "edgetrack-nano-int8.onnx"
 GOODBYE_S = 10.0  # longest wait for what is still under way at the end
 
 
-def demo_config(options: argparse.Namespace, scene: Scene, url: str, version: Literal["5", "3.1.1"]) -> Config:
+def demo_config(
+    options: argparse.Namespace, scene: Scene, url: str, version: Literal["5", "3.1.1"], state: str
+) -> Config:
     """What a person would write for this street; configs/demo.yaml says the same."""
     model = options.model or shipped_model(MODEL)
     return Config(
@@ -56,6 +59,7 @@ def demo_config(options: argparse.Namespace, scene: Scene, url: str, version: Li
         runtime=RuntimeConfig(),
         health=HealthConfig(every_s=1),
         publish=[MqttPublish(url=url, version=version)],
+        state_dir=state,  # a fresh one: no counts of an earlier demo come back
     )
 
 
@@ -115,13 +119,14 @@ def one_pass(
 ) -> int:
     """How many crossings were counted wrong."""
     scene = Scene(options.seed, options.hard, seconds=options.seconds)
-    config = demo_config(options, scene, url, version)
     truth = TrueCounts(scene)
-    parts = app.build(config)
     kind = "hard" if scene.hard else "easy"
-    title = f"edgetrack demo: street {scene.seed} ({kind}), {Path(config.detect.model).name}, {broker}"
-    prefix = f"edgetrack/v1/{config.device}/{config.camera}"
-    with Listener(url, version, prefix) as listener:
+    with ExitStack() as around:
+        state = around.enter_context(TemporaryDirectory(prefix="edgetrack-demo-"))
+        config = demo_config(options, scene, url, version, state)
+        title = f"edgetrack demo: street {scene.seed} ({kind}), {Path(config.detect.model).name}, {broker}"
+        parts = app.build(config)
+        listener = around.enter_context(Listener(url, version, f"edgetrack/v1/{config.device}/{config.camera}"))
         with ExitStack() as entered:
             if film is not None:
                 made = entered.enter_context(Film(film, config, parts.detector.names, scene.fps))

@@ -13,11 +13,15 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from edgetrack.train.feed import Feed, render_shard
+from edgetrack.train.feed import SHARD_STREETS, Feed, render_shard
 from edgetrack.train.loss import loss
 from edgetrack.train.net import Nano, boxes, cells
+from edgetrack.train.pictures import PER_STREET
 
 log = logging.getLogger(__name__)
+
+HIGHEST_RATE, FINISH_RATE = 2e-3, 6e-4
+NEAR_SHARE = 0.6  # of the second part's batches
 
 
 class Average:
@@ -45,7 +49,7 @@ def rate(step: int, steps: int, warm: int = 150) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
-def train(feed: Feed, net: Nano, steps: int, batch: int, checkpoint: Path, highest: float = 2e-3) -> Nano:
+def train(feed: Feed, net: Nano, steps: int, batch: int, checkpoint: Path, highest: float = HIGHEST_RATE) -> Nano:
     """The averaged net; `checkpoint` is written every 250 steps."""
     average = Average(net)
     decayed = [p for p in net.parameters() if p.ndim > 1]
@@ -91,7 +95,9 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("models"), help="folder for the ONNX files")
     parser.add_argument("--work", type=Path, default=Path("out/train"), help="folder for pictures and checkpoints")
     parser.add_argument("--pictures", type=int, default=20000, help="rendered once, to WORK (8 GB for 20000)")
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--near", type=int, default=4000, help="of streets like the demo's, for the second part")
+    parser.add_argument("--steps", type=int, default=2500, help="of the first part, on all sorts of streets")
+    parser.add_argument("--finish", type=int, default=700, help="of the second part, half of it like the demo's")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
@@ -111,19 +117,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         net.load_state_dict(torch.load(chosen.start, weights_only=True)["net"])
     log.info("edgetrack-nano: %d parameters", sum(p.numel() for p in net.parameters()))
     if not chosen.export_only:
-        chosen.work.mkdir(parents=True, exist_ok=True)
-        for shard in range(math.ceil(chosen.pictures / 250)):
-            if not (chosen.work / f"{shard:05d}.npy").exists():
-                render_shard(chosen.work, shard)
-        net = train(Feed(chosen.work, chosen.seed), net, chosen.steps, chosen.batch, chosen.work / "nano.pt")
+        render(chosen.work, chosen.pictures, chosen.near)
+        weights = chosen.work / "nano.pt"
+        net = train(Feed(chosen.work, chosen.seed), net, chosen.steps, chosen.batch, weights)
+        net = train(
+            Feed(chosen.work, chosen.seed + 1, NEAR_SHARE), net, chosen.finish, chosen.batch, weights, FINISH_RATE
+        )
     from edgetrack.train.export import export
 
-    export(
-        net.eval(),
-        chosen.out,
-        f"edgetrack train detector --steps {chosen.steps} --batch {chosen.batch} --seed {chosen.seed}",
-    )
+    steps = f"--steps {chosen.steps} --finish {chosen.finish} --batch {chosen.batch}"
+    export(net.eval(), chosen.out, f"edgetrack train detector {steps} --seed {chosen.seed}")
     return 0
+
+
+def render(work: Path, pictures: int, near: int) -> None:
+    """Whatever is not there yet."""
+    work.mkdir(parents=True, exist_ok=True)
+    for count, alike, name in ((pictures, False, "{:05d}"), (near, True, "near{:05d}")):
+        for shard in range(math.ceil(count / (SHARD_STREETS * PER_STREET))):
+            if not (work / f"{name.format(shard)}.boxes.npy").exists():
+                render_shard(work, shard, alike)
 
 
 if __name__ == "__main__":

@@ -101,15 +101,13 @@ def _describe(model: Any, command: str) -> None:
 
 
 def tail(model: Any) -> list[str]:
-    """Names of the nodes that stay in float: the last convolutions of the head, and what turns them into boxes."""
+    """Names of the nodes behind the last convolutions: what turns their answers into boxes stays in float."""
     makers = {output: node for node in model.graph.node for output in node.output}
     todo, found = [output.name for output in model.graph.output], []
     while todo:
         node = makers.get(todo.pop())
-        if node is None or node.name in found:
-            continue
-        found.append(node.name)
-        if node.op_type != "Conv":
+        if node is not None and node.op_type != "Conv" and node.name not in found:
+            found.append(node.name)
             todo += node.input
     return found
 
@@ -127,7 +125,7 @@ def quantize(plain: Path, small: Path, size: tuple[int, int], command: str) -> N
             small,
             Streets(size),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=["Conv", "Add", "Resize"],
+            op_types_to_quantize=["Conv", "Relu", "Add", "Resize"],
             per_channel=True,
             reduce_range=True,
             activation_type=QuantType.QUInt8,

@@ -32,10 +32,10 @@ def render_shard(folder: Path, shard: int, near: bool = False) -> None:
             rows += [(len(images), c, *box) for box, c in zip(picture.xyxy, picture.class_id, strict=True)]
             images.append(picture.image)
     name = f"near{shard:05d}" if near else f"{shard:05d}"
-    np.save(folder / f"{name}.boxes.npy", np.array(rows, np.float32).reshape(-1, 6))
-    whole = folder / f"{name}.part.npy"
-    np.save(whole, np.stack(images))
-    whole.rename(folder / f"{name}.npy")
+    np.save(folder / f"{name}.npy", np.stack(images))
+    part = folder / f"{name}.part.npy"
+    np.save(part, np.array(rows, np.float32).reshape(-1, 6))
+    part.rename(folder / f"{name}.boxes.npy")  # now it counts
 
 
 class Feed:
