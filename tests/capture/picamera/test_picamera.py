@@ -279,8 +279,8 @@ def test_new_starts_take_no_memory_and_no_file_descriptors(camera: Any) -> None:
             next(frame for frame in looks(running) if frame is not None and running.state.outages == outage)
         after = held()
     assert len(camera.started_with) == 4
-    assert after == before
-    assert after[1] == 4
+    assert after[0] <= before[0]
+    assert after[1] == before[1] == 4
 
 
 def test_a_new_start_keeps_the_frame_rate(camera: Any) -> None:
@@ -356,16 +356,18 @@ def test_leaving_lets_the_camera_go(camera: Any, stalled: bool) -> None:
     assert not readers()
 
 
-def test_leaving_does_not_wait_for_a_driver_that_hangs(camera: Any, caplog: pytest.LogCaptureFixture) -> None:
-    with source() as running:
-        take(running, 1)
-        let_go = camera.faults.stop_waits_for = threading.Event()
-        left = time.monotonic()
-    took = time.monotonic() - left
-    let_go.set()
+def test_leaving_does_not_wait_for_a_driver_that_hangs(camera: Any) -> None:
+    let_go = threading.Event()
+    try:
+        with source() as running:
+            take(running, 1)
+            camera.faults.stop_waits_for = let_go
+            left = time.monotonic()
+        assert time.monotonic() - left < 2
+        assert camera.acquired
+    finally:
+        let_go.set()
     wait_for(lambda: not camera.acquired)
-    assert took < 2
-    assert "does not let go" in caplog.text
 
 
 def test_it_can_be_entered_again(camera: Any) -> None:
