@@ -234,6 +234,25 @@ class TrackConfig(Settings, frozen=True, kw_only=True):
         float, Meta(ge=0, le=1, description="lambda: weight of the Mahalanobis distance against the cosine distance")
     ] = 0.0
     class_aware: Annotated[bool, Meta(description="a track matches detections of its own class only")] = True
+    new_track_score: Annotated[
+        float,
+        Meta(
+            ge=0, le=1, description="share of the typical score of followed objects that starts a track, unless exact"
+        ),
+    ] = 0.75
+    second_pass: Annotated[
+        bool,
+        Meta(description="weak detections only prolong tracks just seen (ByteTrack, Zhang et al. 2022), unless exact"),
+    ] = True
+    strong_score: Annotated[
+        float, Meta(ge=0, le=1, description="share of the typical score from which a detection is not weak")
+    ] = 0.8
+    score_noise: Annotated[
+        bool, Meta(description="weak boxes correct less (NSA Kalman filter, Du et al. 2021), unless exact")
+    ] = True
+    camera_shift: Annotated[
+        bool, Meta(description="unseen tracks follow the common shift of the seen ones, unless exact")
+    ] = True
 
 
 # --- scene -----------------------------------------------------------------------------------------------------------

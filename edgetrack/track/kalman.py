@@ -8,10 +8,11 @@ is no matrix to invert and none that could lose its symmetry.
 A `state` is an array (5, 4, T), float64: position, change per frame, variance of the position, covariance of both,
 variance of the change; by axis (cx, cy, a, h); by track. `predict` and `update` change it in place.
 
-Wojke et al. 2017, section 2.1; the figures are those of the reference implementation.
+Wojke et al. 2017, section 2.1.
 """
 
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,36 +20,60 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 CHI2_95 = 9.4877  # 0.95 quantile of the chi-square distribution with 4 degrees of freedom
-STD_POSITION = 1 / 20  # of the box height; of cx, cy and h
-STD_VELOCITY = 1 / 160  # of the box height per frame
 
 
-def _noise(of_height: float, aspect: float) -> tuple[Array, Array]:
-    """Variance by axis as (slope, floor): slope * height**2 + floor; the noise of the aspect ratio has no unit."""
+@dataclass(frozen=True)
+class Noise:
+    """Standard deviations; those of cx, cy and h are shares of the box height, those of the aspect ratio have no unit.
+
+    The figures are the reference implementation's, chosen on MOT16.
+    """
+
+    position: float = 1 / 20  # per frame
+    velocity: float = 1 / 160  # per frame
+    aspect: float = 1e-2  # per frame
+    aspect_velocity: float = 1e-5  # per frame
+    measured: float = 1 / 20
+    measured_aspect: float = 1e-1
+    first_position: float = 2 / 20
+    first_velocity: float = 10 / 160
+
+    @cached_property
+    def process(self) -> tuple[Array, Array]:
+        """(2, 4, 1) of position and change."""
+        position, velocity = _by_axis(self.position, self.aspect), _by_axis(self.velocity, self.aspect_velocity)
+        return np.stack([position[0], velocity[0]]), np.stack([position[1], velocity[1]])
+
+    @cached_property
+    def measurement(self) -> tuple[Array, Array]:
+        return _by_axis(self.measured, self.measured_aspect)
+
+    @cached_property
+    def first(self) -> tuple[Array, Array]:
+        position = _by_axis(self.first_position, self.aspect)
+        velocity = _by_axis(self.first_velocity, self.aspect_velocity)
+        return np.stack([position[0], velocity[0]]), np.stack([position[1], velocity[1]])
+
+
+def _by_axis(of_height: float, aspect: float) -> tuple[Array, Array]:
+    """Variance (4, 1) by axis as (slope, floor): slope * height**2 + floor."""
     return np.array([[of_height**2], [of_height**2], [0], [of_height**2]]), np.array([[0], [0], [aspect**2], [0]])
 
 
-MEASUREMENT = _noise(STD_POSITION, 1e-1)
-POSITION, VELOCITY = _noise(STD_POSITION, 1e-2), _noise(STD_VELOCITY, 1e-5)
-PROCESS = np.stack([POSITION[0], VELOCITY[0]]), np.stack([POSITION[1], VELOCITY[1]])
-FIRST_POSITION, FIRST_VELOCITY = _noise(2 * STD_POSITION, 1e-2), _noise(10 * STD_VELOCITY, 1e-5)
-
-
-def initiate(cxcyah: Array) -> Array:
+def initiate(noise: Noise, cxcyah: Array) -> Array:
     """States (5, 4, N) of tracks that begin at rest, at the boxes cxcyah (4, N)."""
-    height2 = cxcyah[3] ** 2
     state = np.zeros((5, *cxcyah.shape))
     state[0] = cxcyah
-    state[2] = FIRST_POSITION[0] * height2 + FIRST_POSITION[1]
-    state[4] = FIRST_VELOCITY[0] * height2 + FIRST_VELOCITY[1]
+    state[2::2] = noise.first[0] * cxcyah[3] ** 2 + noise.first[1]
     return state
 
 
-def predict(state: Array, dt: float = 1.0) -> None:
+def predict(noise: Noise, state: Array, dt: float = 1.0) -> None:
     """Move a state on by `dt` frames, in place; a random walk adds its noise in proportion to the time."""
-    noise = PROCESS[0] * (state[0, 3] ** 2 * dt) + PROCESS[1] * dt
+    slope, floor = noise.process
+    added = slope * (state[0, 3] ** 2 * dt) + floor * dt
     state[:] = (_transition(dt) @ state.reshape(5, -1)).reshape(state.shape)
-    state[2::2] += noise
+    state[2::2] += added
 
 
 @lru_cache(maxsize=8)
@@ -64,9 +89,10 @@ def xyxy(state: Array) -> Array:
     return np.concatenate([centre - half, centre + half])
 
 
-def innovation_variance(state: Array) -> Array:
-    """(4, T): how far a measurement may lie from the predicted one, by axis."""
-    return np.asarray(state[2] + (MEASUREMENT[0] * state[0, 3] ** 2 + MEASUREMENT[1]))
+def measurement_variance(noise: Noise, state: Array) -> Array:
+    """(4, T): how far a detection may lie from the true box, by axis."""
+    slope, floor = noise.measurement
+    return np.asarray(slope * state[0, 3] ** 2 + floor)
 
 
 def mahalanobis(innovation: Array, variance: Array) -> Array:
@@ -74,7 +100,7 @@ def mahalanobis(innovation: Array, variance: Array) -> Array:
 
     Args:
         innovation: (4, P) measured minus predicted cxcyah.
-        variance: (4, P) of `innovation_variance`.
+        variance: (4, P) of both together: state[2] + measurement_variance.
 
     Returns:
         (P,)
@@ -87,8 +113,8 @@ def update(state: Array, variance: Array, cxcyah: Array) -> None:
 
     Args:
         state: (5, 4, T) as predicted.
-        variance: (4, T) of `innovation_variance`; infinite for a track that has no box: its gain is 0.
-        cxcyah: (4, T) the boxes; anything finite for a track that has none.
+        variance: (4, T) of the innovation, as for `mahalanobis`; infinite for a track without a box: its gain is 0.
+        cxcyah: (4, T) the boxes; anything finite for a track without one.
     """
     gain = state[2:4] / variance  # of the position and of its change
     state[:2] += gain * (cxcyah - state[0])

@@ -3,104 +3,79 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgetrack import boxes
 from edgetrack.config import TrackConfig
 from edgetrack.track import kalman
-from edgetrack.track.assignment import assign, inside, overlapping, unrivalled
+from edgetrack.track.confidence import Confidence
 from edgetrack.track.gallery import Gallery
+from edgetrack.track.matching import TRACK, Appearance, Live, Look, Matches, Overlap
 from edgetrack.types import Detections, Tracks
 
 Array = NDArray[np.float64]
-Index = NDArray[np.intp]
-Mask = NDArray[np.bool_]
 
 NOMINAL_FPS = 30.0  # the noise of the filter is per frame; sequences of MOT16, for which it was chosen, have 25 to 30
-BEYOND_GATE = 1e-5  # how much worse than the gate a pair counts that may not be matched; reference implementation
 UNIT_ERROR = 1e-6  # rounding of a row made unit in float32
 TINY = 1e-24
 
-TRACK = np.dtype(
-    [
-        ("track_id", np.int64),
-        ("class_id", np.int32),
-        ("score", np.float32),
-        ("confirmed", np.bool_),
-        ("missed", np.int64),  # looks since the last match
-        ("seen", np.bool_),
-        ("hits", np.int64),  # matches so far, the birth included
-        ("last_seen", np.float64),  # s
-        ("slot", np.intp),  # in the gallery
-    ],
-    align=True,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """The detections of one frame as the tracker wants them."""
-
-    xyxy: Array  # (4, N)
-    cxcyah: Array  # (4, N)
-    score: NDArray[np.float32]
-    class_id: NDArray[np.int32]
-    embedding: NDArray[np.float32] | None  # (N, D) unit rows
-
-
-class _Matches:
-    """The pairs found so far, and who is still without."""
-
-    def __init__(self, n_tracks: int, n_detections: int) -> None:
-        self.detection_of: Index = np.full(n_tracks, -1, np.intp)
-        self.track_open: Mask = np.ones(n_tracks, np.bool_)
-        self.detection_open: Mask = np.ones(n_detections, np.bool_)
-
-    def add(self, tracks: Index, detections: Index) -> None:
-        self.detection_of[tracks] = detections
-        self.track_open[tracks] = False
-        self.detection_open[detections] = False
+# The default's filter trusts speed more and single boxes less than the reference, and lets the shape follow.
+# Chosen on the development sequences of docs/tracking.md.
+CALM = kalman.Noise(velocity=1 / 240, aspect=3e-2, measured=1 / 10)
+SMALLEST = np.array([[1e-2], [1.0]])  # aspect ratio and height, px, to which a box may shrink while nobody looks
+SECOND_PASS_DISTANCE = 0.6  # 1 - IoU; weak boxes fit worse than strong ones but must not be anybody's
+SCORE_NOISE = 2.0  # of the measurement's variance, at score 0
+LEAST_SCORE_NOISE = 0.1  # the same, at the typical score and above
 
 
 class Tracker:
-    """DeepSORT (Wojke et al. 2017) over arrays."""
+    """DeepSORT (Wojke et al. 2017) over arrays, exact where asked and better by default.
+
+    `TrackConfig(exact=True)` answers like the reference implementation, box for box: one step is one frame, scores do
+    not count, overlap serves only tentative tracks and those seen a frame ago. The default differs as the switches of
+    `TrackConfig` say: true time differences, a second pass for weak detections, overlap for all live tracks.
+
+    Ids are given at birth: 1, 2, 3 ... in order; those of tentative tracks that died unconfirmed leave gaps.
+    """
 
     def __init__(self, config: TrackConfig = TrackConfig()) -> None:
         self.config = config
-        self._state: Array = np.zeros((5, 4, 0))
-        self._tracks = np.zeros(0, TRACK)
-        self._gallery: Gallery | None = None
+        self._noise = kalman.Noise() if config.exact else CALM
+        self._appearance = Appearance(config.max_cosine_distance, config.motion_weight, config.class_aware)
+        self._overlap = Overlap(config.max_iou_distance, config.class_aware)
+        self._second_pass = Overlap(SECOND_PASS_DISTANCE, config.class_aware)
+        self._live = Live(np.zeros(0, TRACK), np.zeros((5, 4, 0)))
         self._time: float | None = None
+        self._confidence = Confidence()
         self._next_id = 1
 
     def step(self, time: float, detections: Detections | None) -> Tracks:
         """Move all tracks to `time` and match them with what the detector saw.
 
         Args:
-            time: s, never before the last one.
-            detections: None: the detector did not look; all tracks are predicted and none grows older.
+            time: s, never before the last one; the same again is allowed.
+            detections: pixels of one picture. None: the detector did not look; tracks are predicted and grow no older.
+                Boxes without area are left out. Embeddings are made unit rows.
+
+        Returns:
+            All live tracks, the eldest first.
 
         Raises:
-            ValueError: the input makes no sense; the tracker is as it was before the call.
+            ValueError: time goes back; a number is NaN or infinite; a box ends before it begins; embeddings are of
+                another width than earlier ones. The tracker is as it was before the call.
         """
         dt = self._check_time(time)
         look = None if detections is None else self._check(detections)
         self._time = time
-        if look is not None and look.embedding is not None and self._gallery is None:
-            self._gallery = Gallery(self.config.gallery, look.embedding.shape[1])
-            self._tracks["slot"] = self._gallery.take(len(self._tracks))
-        kalman.predict(self._state, dt)
+        kalman.predict(self._noise, self._live.state, dt)
+        if not self.config.exact:
+            shape = self._live.state[0, 2:]
+            np.maximum(shape, SMALLEST, out=shape)
         if look is None:
-            self._tracks["seen"] = False
-            return self._snapshot()
-        variance = kalman.innovation_variance(self._state)
-        matches = self._match(look, variance)
-        self._update(look, variance, matches)
-        self._bury(matches)
-        self._give_birth(look, matches)
+            self._live.rows["seen"] = False
+        else:
+            self._look(time, look)
         return self._snapshot()
 
     # --- input -------------------------------------------------------------------------------------------------------
@@ -115,7 +90,7 @@ class Tracker:
             raise ValueError(f"time: is {time} s after {self._time} s; it may not go back")
         return 1.0 if self.config.exact else (time - self._time) * NOMINAL_FPS
 
-    def _check(self, detections: Detections) -> _Look:
+    def _check(self, detections: Detections) -> Look:
         xyxy = detections.xyxy.T.astype(np.float64, order="C")
         if not np.isfinite(xyxy).all():
             raise ValueError("xyxy: holds NaN or infinity, expected pixels")
@@ -130,14 +105,15 @@ class Tracker:
             return self._check(detections[size.min(axis=0) > 0])
         cxcyah = np.concatenate([xyxy[:2] + size / 2, size])
         cxcyah[2] /= cxcyah[3]
-        return _Look(xyxy, cxcyah, detections.score, detections.class_id, embedding)
+        return Look(xyxy, cxcyah, detections.score, detections.class_id, embedding)
 
     def _check_embedding(self, embedding: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
         """Unit rows; a row of zeros stays one and resembles nobody."""
         if embedding is None or not len(embedding):
             return None
-        if self._gallery is not None and embedding.shape[1] != self._gallery.width:
-            raise ValueError(f"embedding: is {embedding.shape[1]} wide, earlier ones were {self._gallery.width}")
+        gallery = self._live.gallery
+        if gallery is not None and embedding.shape[1] != gallery.width:
+            raise ValueError(f"embedding: is {embedding.shape[1]} wide, earlier ones were {gallery.width}")
         norm2 = np.einsum("nd,nd->n", embedding, embedding)
         if not np.isfinite(norm2).all():
             raise ValueError("embedding: holds NaN or infinity")
@@ -145,112 +121,95 @@ class Tracker:
             embedding = embedding / np.sqrt(np.maximum(norm2, TINY))[:, None]
         return np.asarray(embedding, np.float32)
 
-    # --- matching ----------------------------------------------------------------------------------------------------
+    # --- a look ------------------------------------------------------------------------------------------------------
 
-    def _match(self, look: _Look, variance: Array) -> _Matches:
-        matches = _Matches(len(self._tracks), len(look.score))
-        if len(self._tracks) and len(look.score):
-            if look.embedding is not None:
-                self._match_appearance(look, look.embedding, variance, matches)
-            self._match_iou(look, matches)
-        return matches
+    def _look(self, time: float, look: Look) -> None:
+        live = self._live
+        if look.embedding is not None and live.gallery is None:
+            live.gallery = Gallery(self.config.gallery, look.embedding.shape[1])
+            live.rows["slot"] = live.gallery.take(len(live.rows))
+        share = self._confidence.share(look.score)
+        measured = kalman.measurement_variance(self._noise, live.state)
+        matches = Matches(len(live.rows), len(look.score))
+        if len(live.rows) and len(look.score):
+            if self.config.exact:
+                self._match_exactly(look, live.state[2] + measured, matches)
+            else:
+                self._match(look, share, live.state[2] + measured, matches)
+        self._update(time, look, share, measured, matches)
+        self._bury(time, matches)
+        self._give_birth(time, look, share, matches)
 
-    def _match_appearance(
-        self, look: _Look, embedding: NDArray[np.float32], variance: Array, matches: _Matches
-    ) -> None:
-        """The matching cascade: among the pairs within the motion gate, the most recently seen tracks choose first.
+    def _match_exactly(self, look: Look, variance: Array, matches: Matches) -> None:
+        """As the reference implementation: the cascade, then overlap for tracks just born or just seen."""
+        rows = self._live.rows
+        recent = rows["confirmed"] & (rows["missed"] < self.config.max_age)
+        self._appearance.match(self._live, look, variance, matches, recent)
+        self._overlap.match(self._live, look, matches, ~rows["confirmed"] | (rows["missed"] == 0))
 
-        A pair without a rival needs no exact cost, only to be within the limit, and no place in the cascade.
-        """
-        assert self._gallery is not None
-        limit, weight = self.config.max_cosine_distance, self.config.motion_weight
-        tracks, detections, motion = self._gated(look, variance)
-        slots = self._tracks["slot"][tracks]
-        possible = self._gallery.possible(slots, embedding[detections], limit)
-        tracks, detections, motion, slots = (a[possible] for a in (tracks, detections, motion, slots))
+    def _match(self, look: Look, share: Array, variance: Array, matches: Matches) -> None:
+        """Appearance before overlap, strong detections before weak ones, confirmed tracks before tentative ones."""
+        confirmed, just_seen = self._live.rows["confirmed"], self._live.rows["missed"] == 0
+        strong = share >= self.config.strong_score if self.config.second_pass else None
+        self._appearance.match(self._live, look, variance, matches, confirmed, strong)
+        self._overlap.match(self._live, look, matches, confirmed, strong)
+        if self.config.camera_shift and self._follow_camera(look, matches):
+            self._overlap.match(self._live, look, matches, confirmed, strong)
+        if strong is not None:
+            self._second_pass.match(self._live, look, matches, confirmed & just_seen, ~strong)
+        self._overlap.match(self._live, look, matches, ~confirmed, strong)
 
-        alone = unrivalled(tracks, detections)
-        pairs = alone.nonzero()[0]
-        pairs = pairs[self._gallery.within(slots[pairs], embedding[detections[pairs]], limit)]
-        matches.add(tracks[pairs], detections[pairs])
-
-        rivals = (~alone).nonzero()[0]
-        missed = self._tracks["missed"][tracks[rivals]]
-        for age in sorted(set(missed.tolist())):
-            pairs = rivals[missed == age]
-            pairs = pairs[matches.detection_open[detections[pairs]]]
-            distance = self._gallery.distance(slots[pairs], embedding[detections[pairs]])
-            cost = weight * motion[pairs] + (1 - weight) * distance
-            near = (distance <= limit).nonzero()[0]
-            unmatched_cost = weight * kalman.CHI2_95 + (1 - weight) * limit + BEYOND_GATE
-            chosen = pairs[near[assign(tracks[pairs[near]], detections[pairs[near]], cost[near], unmatched_cost)]]
-            matches.add(tracks[chosen], detections[chosen])
-
-    def _gated(self, look: _Look, variance: Array) -> tuple[Index, Index, Array]:
-        """Pairs of a confirmed track and a detection within the motion gate, and their Mahalanobis distance."""
-        position = self._state[0]
-        reach = np.sqrt(kalman.CHI2_95 * variance[0])
-        tracks, detections = inside(position[0] - reach, position[0] + reach, look.cxcyah[0])
-        innovation = look.cxcyah.take(detections, axis=1) - position.take(tracks, axis=1)
-        distance = kalman.mahalanobis(innovation, variance.take(tracks, axis=1))
-        eligible = self._tracks["confirmed"] & (self._tracks["missed"] < self.config.max_age)
-        near = eligible.take(tracks) & (distance <= kalman.CHI2_95)
-        if self.config.class_aware:
-            near &= self._tracks["class_id"].take(tracks) == look.class_id.take(detections)
-        return tracks[near], detections[near], distance[near]
-
-    def _match_iou(self, look: _Look, matches: _Matches) -> None:
-        """By overlap: tentative tracks, and confirmed ones that were seen a frame ago."""
-        eligible = matches.track_open & (~self._tracks["confirmed"] | (self._tracks["missed"] == 0))
-        rows, columns = eligible.nonzero()[0], matches.detection_open.nonzero()[0]
-        if not len(rows) or not len(columns):
-            return
-        here = kalman.xyxy(self._state[:, :, rows])
-        there = look.xyxy[:, columns]
-        i, j = overlapping(here[0], here[2], there[0], there[2])
-        cost = 1 - boxes.iou_pairs(here[:, i].T, there[:, j].T)
-        near = cost <= self.config.max_iou_distance
-        if self.config.class_aware:
-            near &= self._tracks["class_id"][rows[i]] == look.class_id[columns[j]]
-        tracks, detections = rows[i[near]], columns[j[near]]
-        chosen = assign(tracks, detections, cost[near], self.config.max_iou_distance + BEYOND_GATE)
-        matches.add(tracks[chosen], detections[chosen])
+    def _follow_camera(self, look: Look, matches: Matches) -> bool:
+        """Shift the tracks that found nothing by what those that did were off: the camera has turned."""
+        found = (~matches.track_open).nonzero()[0]
+        if len(found) < 3 or len(found) == len(matches.track_open):
+            return False
+        position = self._live.state[0, :2]
+        off = look.cxcyah[:2, matches.detection_of[found]] - position[:, found]
+        position[:, matches.track_open] += np.median(off, axis=1, keepdims=True)
+        return True
 
     # --- life and death ----------------------------------------------------------------------------------------------
 
-    def _update(self, look: _Look, variance: Array, matches: _Matches) -> None:
-        tracks = self._tracks
-        rows = (~matches.track_open).nonzero()[0]
-        columns = matches.detection_of[rows]
-        measured = self._state[0].copy()
-        measured[:, rows] = look.cxcyah.take(columns, axis=1)
-        variance[:, matches.track_open] = np.inf
-        kalman.update(self._state, variance, measured)
-        tracks["missed"] += 1
-        tracks["missed"][rows] = 0
-        tracks["hits"][rows] += 1
-        tracks["seen"] = ~matches.track_open
-        tracks["score"][rows] = look.score[columns]
-        tracks["last_seen"][rows] = self._time
-        tracks["confirmed"] |= tracks["hits"] >= self.config.n_init
-        if look.embedding is not None and self._gallery is not None:
-            self._gallery.push(tracks["slot"][rows], look.embedding[columns])
+    def _update(self, time: float, look: Look, share: Array, measured: Array, matches: Matches) -> None:
+        live, rows = self._live, self._live.rows
+        found = (~matches.track_open).nonzero()[0]
+        columns = matches.detection_of[found]
+        cxcyah = live.state[0].copy()
+        cxcyah[:, found] = look.cxcyah.take(columns, axis=1)
+        if self.config.score_noise and not self.config.exact:
+            doubt = 1 - (1 - LEAST_SCORE_NOISE / SCORE_NOISE) * share[columns]
+            measured[:, found] *= np.maximum(SCORE_NOISE * doubt, LEAST_SCORE_NOISE)
+        measured[:, matches.track_open] = np.inf
+        kalman.update(live.state, live.state[2] + measured, cxcyah)
+        rows["missed"] += 1
+        rows["missed"][found] = 0
+        rows["hits"][found] += 1
+        rows["seen"] = ~matches.track_open
+        rows["score"][found] = look.score[columns]
+        rows["last_seen"][found] = time
+        rows["confirmed"] |= rows["hits"] >= self.config.n_init
+        if not self.config.exact:
+            self._confidence.learn(look.score[columns[rows["confirmed"][found]]])
+        if look.embedding is not None and live.gallery is not None:
+            live.gallery.push(rows["slot"][found], look.embedding[columns])
 
-    def _bury(self, matches: _Matches) -> None:
-        tracks = self._tracks
+    def _bury(self, time: float, matches: Matches) -> None:
+        live, rows = self._live, self._live.rows
         if self.config.exact:
-            old = tracks["missed"] > self.config.max_age
+            old = rows["missed"] > self.config.max_age
         else:
-            old = self._time - tracks["last_seen"] > self.config.max_age_s
-        dead = matches.track_open & (old | ~tracks["confirmed"])
+            old = time - rows["last_seen"] > self.config.max_age_s
+        dead = matches.track_open & (old | ~rows["confirmed"])
         if dead.any():
-            if self._gallery is not None:
-                self._gallery.release(tracks["slot"][dead])
-            self._tracks = tracks[~dead]
-            self._state = self._state[:, :, ~dead]
+            if live.gallery is not None:
+                live.gallery.release(rows["slot"][dead])
+            live.rows = rows[~dead]
+            live.state = live.state[:, :, ~dead]
 
-    def _give_birth(self, look: _Look, matches: _Matches) -> None:
-        columns = matches.detection_open.nonzero()[0]
+    def _give_birth(self, time: float, look: Look, share: Array, matches: Matches) -> None:
+        live = self._live
+        columns = (matches.detection_open & (self.config.exact | (share >= self.config.new_track_score))).nonzero()[0]
         if not len(columns):
             return
         born = np.zeros(len(columns), TRACK)
@@ -259,23 +218,23 @@ class Tracker:
         born["score"] = look.score[columns]
         born["seen"] = True
         born["hits"] = 1
-        born["last_seen"] = self._time
-        if self._gallery is not None:
-            born["slot"] = self._gallery.take(len(columns))
+        born["last_seen"] = time
+        if live.gallery is not None:
+            born["slot"] = live.gallery.take(len(columns))
             if look.embedding is not None:
-                self._gallery.push(born["slot"], look.embedding[columns])
+                live.gallery.push(born["slot"], look.embedding[columns])
         self._next_id += len(columns)
-        self._tracks = np.concatenate([self._tracks, born])
-        self._state = np.concatenate([self._state, kalman.initiate(look.cxcyah[:, columns])], axis=2)
+        live.rows = np.concatenate([live.rows, born])
+        live.state = np.concatenate([live.state, kalman.initiate(self._noise, look.cxcyah[:, columns])], axis=2)
 
     def _snapshot(self) -> Tracks:
-        tracks = self._tracks
+        rows = self._live.rows
         return Tracks(
-            track_id=tracks["track_id"].copy(),
-            xyxy=kalman.xyxy(self._state).T,
-            class_id=tracks["class_id"].copy(),
-            score=tracks["score"].copy(),
-            confirmed=tracks["confirmed"].copy(),
-            missed=tracks["missed"].copy(),
-            seen=tracks["seen"].copy(),
+            track_id=rows["track_id"].copy(),
+            xyxy=kalman.xyxy(self._live.state).T,
+            class_id=rows["class_id"].copy(),
+            score=rows["score"].copy(),
+            confirmed=rows["confirmed"].copy(),
+            missed=rows["missed"].copy(),
+            seen=rows["seen"].copy(),
         )

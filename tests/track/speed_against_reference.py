@@ -47,4 +47,4 @@ if __name__ == "__main__":
     sys.path.insert(0, sys.argv[1])
     for n in [int(a) for a in sys.argv[2:]] or [5, 20, 50, 100, 200]:
         mine, reference = compare(n)
-        print(f"{n:4} objects: {mine:.3f} ms, reference {reference:.2f} ms: {reference / mine:.0f} times faster")  # noqa: T201
+        print(f"{n:4} objects: {mine:.3f} ms, reference {reference:.2f} ms: {reference / mine:.0f} times faster")

@@ -188,5 +188,5 @@ def test_slots_of_galleries_are_used_again():
     for frame in range(0, 10000, 10):
         look = rng.normal(size=(3, 16)).astype(np.float32)
         tracker.step(frame * FRAME_S, people(*rng.uniform(0, 1000, 3), embedding=look))
-    assert tracker._gallery is not None
-    assert len(tracker._gallery.ring) == 16
+    assert tracker._live.gallery is not None
+    assert len(tracker._live.gallery.ring) == 16
