@@ -1,9 +1,13 @@
 """Fixtures and options that every room may use."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.daemon import Subscriber, subscribed
+from tests.publish.broker import Broker
 
 # Skips that nothing installed on this machine could prevent, or whose tests run in an environment of their own.
 UNAVOIDABLE = ("no shared data here", ".ci/picamera", ".ci/gstreamer")
@@ -45,3 +49,17 @@ def state_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where daemons keep what outlives them: every test has its own folder."""
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
     return tmp_path / "state"
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """A mosquitto of the test's own, open to everybody."""
+    with Broker(tmp_path / "broker") as broker:
+        yield broker
+
+
+@pytest.fixture
+def subscriber(tmp_path: Path, broker: Broker) -> Iterator[Subscriber]:
+    """mosquitto_sub on everything, from before the daemon starts."""
+    with subscribed(broker.port, tmp_path / "heard.txt") as subscriber:
+        yield subscriber

@@ -7,15 +7,14 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.publish.broker import Broker
 
 from tests.daemon import Subscriber, running, subscribed, write_config
 from tests.parts import blob_detector, walking_square, write_clip
+from tests.publish.broker import Broker
 
 FRAMES = 40
 
@@ -33,18 +32,6 @@ def settings(tmp_path: Path, broker: Broker) -> dict[str, Any]:
         "zones": [{"name": "right", "polygon": [[0.6, 0.1], [0.9, 0.1], [0.9, 0.9], [0.6, 0.9]], "min_s": 0.2}],
         "publish": [{"kind": "mqtt", "url": broker.url}, {"kind": "jsonl", "path": str(tmp_path / "events.jsonl")}],
     }
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    with Broker(tmp_path / "broker") as broker:
-        yield broker
-
-
-@pytest.fixture
-def subscriber(tmp_path: Path, broker: Broker) -> Iterator[Subscriber]:
-    with subscribed(broker.port, tmp_path / "heard.txt") as subscriber:
-        yield subscriber
 
 
 def live(settings: dict[str, Any]) -> dict[str, Any]:

@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from tests.capture.rtsp_server import RtspServer
-from tests.publish.broker import Broker
 
 from edgetrack.evaluate.mot import evaluate
 from edgetrack.evaluate.sequences import Trajectories, read_truth
+from tests.capture.rtsp_server import RtspServer
 from tests.daemon import Subscriber, running, subscribed, write_config
+from tests.publish.broker import Broker
 
 STREET = "data/mot-video/ADL-Rundle-6-a"
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    with Broker(tmp_path / "broker") as broker:
-        yield broker
-
-
-@pytest.fixture
-def subscriber(tmp_path: Path, broker: Broker) -> Iterator[Subscriber]:
-    with subscribed(broker.port, tmp_path / "heard.txt") as subscriber:
-        yield subscriber
 
 
 @pytest.fixture
