@@ -10,7 +10,7 @@ def load(place: str, needs: str, error: type[EdgetrackError]) -> Any:
     """Import `"module:Name"` and return the object.
 
     Args:
-        place: module path and attribute, `"edgetrack.capture.picamera:PicameraSource"`.
+        place: module path and attribute, `"edgetrack.capture.picamera:Picamera"`.
         needs: what to do where a library is missing, `"sudo apt install python3-picamera2"`.
         error: raised when the import fails; its message names the missing module and `needs`.
     """
