@@ -41,6 +41,15 @@ class Backlog:
     def waiting(self) -> int:
         return len(self._waiting)
 
+    @property
+    def held(self) -> int:
+        return len(self._held)
+
+    @property
+    def replaying(self) -> bool:
+        """The next one was kept while the broker was away."""
+        return next(iter(self._waiting), self._next) < self._replayed
+
     def add(self, message: Message) -> None:
         key = self._next
         self._next += 1

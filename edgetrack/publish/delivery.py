@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
+import secrets
 import socket
 import threading
 import time
@@ -34,6 +35,9 @@ FLUSH_S = 1.0  # for what is queued when the daemon stops
 RETRY_S = (0.5, 30.0)  # first and longest pause before connecting again
 STEADY_S = 10.0  # a connection that lived so long was a good one: the next pause is short
 PAGE = 500  # events read from disk at once
+REPLAY_PER_S = 1000  # a broker drops what its slower subscribers have no room for: what was kept is sent at this pace
+PATIENCE_S = 600.0  # that what lies on disk waits for refused topics to be allowed; then they are passed over
+ECHO_S = 10.0  # until a probe must have come back
 REFUSED_RETRY_S = 10.0  # until a refused topic gets another chance
 
 
@@ -60,6 +64,7 @@ class MqttOutlet:
             str, Message
         ] = {}  # state that the broker has, by topic: told again to a broker that comes back
         self._refused_topics: set[str] = set()
+        self._refused_since = self._replay_at = 0.0
         self._away = False  # no connection since the start, or after a loss
         self._leaving = threading.Event()
         self._leave_by = 0.0
@@ -180,10 +185,13 @@ class MqttOutlet:
         under_way[link.publish(self._status, b"online", True)] = (self._status, None)
         heard = time.monotonic()
         retry_at = heard + REFUSED_RETRY_S
+        probe = Probe(link, self._status.removesuffix("status") + "probe") if self._options.version != "5" else None
         while not link.ended:
             self._feed(link, greeting, under_way)
-            link.step(0.5, self._wake)
+            link.step(0.5 if self._replay_at < time.monotonic() else 0.02, self._wake)
             now = time.monotonic()
+            if probe is not None and probe.failed(under_way):
+                self._report("degraded", trouble.NO_ECHO.format(probe.topic))
             if link.acks or not under_way:
                 heard = now
             self._settle(link, under_way)
@@ -209,6 +217,8 @@ class MqttOutlet:
                 message = greeting.popleft()
             else:
                 with self._lock:
+                    if self._backlog.replaying and not self._may_replay():
+                        return
                     taken = self._backlog.take()
                 if taken is None:
                     if not self._refill():
@@ -218,9 +228,20 @@ class MqttOutlet:
             topic = f"{self._options.prefix}/{message.topic}"
             under_way[link.publish(topic, message.payload, message.retain)] = (message.topic, key)
 
+    def _may_replay(self) -> bool:
+        """Whether the pace allows one more, in bursts of at most 20 ms; who leaves is in a hurry."""
+        now = time.monotonic()
+        if self._replay_at > now and not self._leaving.is_set():
+            return False
+        self._replay_at = max(self._replay_at, now - 0.02) + 1 / REPLAY_PER_S
+        return True
+
     def _refill(self) -> bool:
         """Bring the next page from disk into memory; False where there is none, or none now."""
         if self._shelf is None or self._behind is None:
+            return False
+        patient = time.monotonic() < self._refused_since + PATIENCE_S
+        if self._backlog.held >= self._options.max_queued // 2 and patient:
             return False
         newest = self._newest
         page = self._shelf.read(self._behind, PAGE)
@@ -229,8 +250,9 @@ class MqttOutlet:
         with self._lock:
             for message in page:
                 self._catch_up(message.seq)
-                self._backlog.add(message.replayed())
+                self._backlog.add(message)
                 self._behind = message.seq
+            self._backlog.mark_replayed()
             if not page and newest == self._newest:
                 self._behind = None
                 self._catch_up(0)
@@ -275,6 +297,8 @@ class MqttOutlet:
             self._refused += 1
             if key is not None:
                 self._backlog.refuse(key, code)
+        if not self._refused_topics:
+            self._refused_since = time.monotonic()
         if topic not in self._refused_topics:
             self._refused_topics.add(topic)
             full = topic if topic == self._status else f"{self._options.prefix}/{topic}"
@@ -300,6 +324,28 @@ class MqttOutlet:
             log.warning("%s: %s", self._options.url, reason)
         else:
             log.info("%s: connected, %d messages are waiting", self._options.url, queued)
+
+
+class Probe:
+    """A message that must come back: under MQTT 3.1.1 a broker acknowledges what it throws away."""
+
+    def __init__(self, link: Link, topic: str) -> None:
+        self.topic = topic
+        self._link, self._mark = link, b'{"probe":"%s"}' % secrets.token_hex(4).encode()
+        self._until: float | None = None  # when it must have come back
+        link.watch(topic)
+
+    def failed(self, under_way: dict[int, tuple[str, int | None]]) -> bool:
+        """Sends it when the broker has granted to read it, and tells, once, that it did not come back in time."""
+        if self._link.watched is None or self._mark in self._link.echoes:
+            return False
+        if self._until is None and self._link.watched:
+            self._until = time.monotonic() + ECHO_S
+            under_way[self._link.publish(self.topic, self._mark, False)] = (self.topic, None)
+        if self._until is None or time.monotonic() < self._until:
+            return False
+        self._link.watched = None
+        return True
 
 
 def pause_s(failures: int) -> float:

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from typing import Any
 
-from paho.mqtt.client import MQTT_LOG_ERR, Client, ConnectFlags, DisconnectFlags
+from paho.mqtt.client import MQTT_LOG_ERR, Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -34,6 +34,8 @@ class Link:
         self.window = 0  # messages that may be under way; 0: not connected yet
         self.acks: deque[tuple[int, int, str]] = deque()  # message id, reason code, its name
         self.ended = ""  # why, when it is over
+        self.watched: bool | None = None  # what `watch` asked for: granted, refused, no answer yet
+        self.echoes: deque[bytes] = deque()  # what came on the watched topic
         self._socket_error = ""
         self._options = options
         self._client = client = self._make_client(client_id)
@@ -44,6 +46,8 @@ class Link:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
         client.on_log = self._on_log
 
     def _make_client(self, client_id: str) -> Client:
@@ -81,6 +85,10 @@ class Link:
     def publish(self, topic: str, payload: bytes, retain: bool) -> int:
         """Send with QoS 1; the message id that will be acknowledged."""
         return self._client.publish(topic, payload, qos=1, retain=retain).mid
+
+    def watch(self, topic: str) -> None:
+        """Ask for what comes on a topic."""
+        self._client.subscribe(topic, qos=1)
 
     def step(self, timeout_s: float, wake: socket.socket) -> None:
         """Wait until the broker or `wake` has something, at most `timeout_s`, and let paho do its part."""
@@ -127,6 +135,14 @@ class Link:
 
     def _on_publish(self, _: Client, __: object, mid: int, reason: ReasonCode, ___: Properties) -> None:
         self.acks.append((mid, reason.value, reason.getName()))
+
+    def _on_subscribe(
+        self, _: Client, __: object, ___: int, reasons: list[ReasonCode], ____: Properties | None
+    ) -> None:
+        self.watched = not any(reason.is_failure for reason in reasons)
+
+    def _on_message(self, _: Client, __: object, message: MQTTMessage) -> None:
+        self.echoes.append(bytes(message.payload))
 
     def _on_log(self, _: Client, __: object, level: int, text: str) -> None:
         if level == MQTT_LOG_ERR:

@@ -13,6 +13,8 @@ WANTS_CERTIFICATE = "the broker wants a certificate from this device; set cert_f
 CLOSED_TLS = "the broker ended TLS; does it want a certificate from this device (cert_file and key_file)?"
 LOST = "connection lost"
 TWIN = "connection lost, again and again; does another client use the same client_id (the same device and camera)?"
+NO_ECHO = "a probe sent to {} does not come back: the broker denies this device to write there or to read it back; \
+check its access list, or use version: 5, which tells what is denied"
 UNKNOWN_AUTHORITY = "the broker's certificate comes from an authority that is not trusted; name its PEM file in ca_file"
 
 # X509_V_ERR_* of OpenSSL

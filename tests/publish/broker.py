@@ -174,6 +174,7 @@ class Subscriber:
 
     Args:
         qos: with 0 it answers nothing, so that all that a killed broker had handed over is still read.
+        slow_s: that it takes for every message.
     """
 
     def __init__(
@@ -182,12 +183,13 @@ class Subscriber:
         topic: str = "#",
         *,
         qos: int = 1,
+        slow_s: float = 0.0,
         ca: Path | None = None,
         certificate: Certificate | None = None,
         login: tuple[str, str] | None = None,
     ) -> None:
         self.messages: list[Received] = []
-        self._broker, self._topic = broker, topic
+        self._broker, self._topic, self._slow_s = broker, topic, slow_s
         self._subscribed = threading.Event()
         self._client = client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
         if broker.url.startswith("mqtts"):
@@ -209,6 +211,8 @@ class Subscriber:
         self._subscribed.set()
 
     def _on_message(self, _: Client, __: object, message: MQTTMessage) -> None:
+        if self._slow_s:
+            time.sleep(self._slow_s)
         self.messages.append(Received(message.topic, bytes(message.payload), message.retain, message.qos))
 
     def __enter__(self) -> Self:
@@ -225,6 +229,13 @@ class Subscriber:
 
     def wait_subscribed(self, timeout_s: float = 20) -> None:
         assert self._subscribed.wait(timeout_s), f"not subscribed to {self._topic} within {timeout_s} s"
+
+    def settle(self) -> None:
+        """Until all that the broker had when this was called has come."""
+        mark = b"%d" % time.monotonic_ns()
+        self._client.publish("settled", mark, qos=1)
+        self.wait_for(lambda messages: any(message.payload == mark for message in messages))
+        self.messages = [message for message in self.messages if message.topic != "settled"]
 
     def on(self, ending: str) -> list[Received]:
         """What came on topics that end so."""

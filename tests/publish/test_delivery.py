@@ -42,7 +42,8 @@ from tests.publish.parts import (
 def test_every_kind_of_event_arrives_and_fits_the_schema(subscriber: Subscriber, broker: Broker, version: Any) -> None:
     with publisher(broker.url, version=version) as outlet:
         outlet.publish(one_of_each())
-        messages = subscriber.wait_for(lambda messages: len(messages) >= 12)
+        subscriber.wait_topic("/health")
+    messages = [message for message in subscriber.messages if not message.topic.endswith("/probe")][:12]
     validator = jsonschema.Draft202012Validator(schema())
     for message in messages[1:]:
         validator.validate(message.json)
@@ -249,6 +250,7 @@ def test_what_was_kept_says_replayed_with_its_own_time(broker: Broker) -> None:
 def test_a_broker_killed_again_and_again_under_load_loses_nothing(broker: Broker, monkeypatch: Any) -> None:
     """The gate opens when the subscriber is back, so that a gap in what it got would be ours."""
     monkeypatch.setattr(delivery, "RETRY_S", (0.02, 0.1))
+    monkeypatch.setattr(delivery, "REPLAY_PER_S", 20_000)
     draw = random.Random(3)
     total = 0
     with Gate(broker) as gate, publisher(gate.url) as outlet, Subscriber(broker, qos=0) as subscriber:
@@ -356,6 +358,37 @@ def test_a_denied_topic_is_told_with_its_reason_and_is_not_counted_as_sent(tmp_p
         "check username, password_file and the broker's access list"
     )
     assert (state.sent, state.refused, state.queued) == (2, 1, 1)
+
+
+def test_under_3_1_1_a_probe_tells_what_no_acknowledgement_does(tmp_path: Path, monkeypatch: Any) -> None:
+    """The broker acknowledges what it throws away."""
+    monkeypatch.setattr(delivery, "ECHO_S", 0.3)
+    with Broker(tmp_path / "strict", acl=ACL) as strict, publisher(strict.url, version="3.1.1") as outlet:
+        state = wait_state(outlet, "degraded", "a probe sent to edgetrack/v1/gate-01/north/probe does not come back")
+    assert state.refused == 0
+
+
+def test_under_3_1_1_a_probe_that_comes_back_says_nothing(broker: Broker, monkeypatch: Any) -> None:
+    monkeypatch.setattr(delivery, "ECHO_S", 0.3)
+    with publisher(broker.url, version="3.1.1") as outlet:
+        wait_state(outlet, "ok")
+        time.sleep(0.6)
+        assert outlet.states[0].state == "ok"
+
+
+def test_what_was_kept_is_sent_at_a_pace_that_slow_subscribers_bear(tmp_path: Path, monkeypatch: Any) -> None:
+    """mosquitto drops what a subscriber has no room for, although it has acknowledged it."""
+    monkeypatch.setattr(delivery, "REPLAY_PER_S", 500)
+    limits = ["max_inflight_messages 20", "max_queued_messages 300"]
+    with Broker(tmp_path / "small", extra=limits) as small, Gate(small) as gate, publisher(gate.url) as outlet:
+        wait_state(outlet, "ok")
+        gate.shut()
+        wait_state(outlet, "degraded")
+        outlet.publish([crossing() for _ in range(1500)])
+        with Subscriber(small, slow_s=0.0003) as subscriber:
+            gate.open()
+            subscriber.wait_for(lambda messages: b'"seq":1500,' in messages[-1].payload if messages else False)
+    assert without_repeats(numbers(subscriber.messages)) == list(range(1, 1501))
 
 
 def test_a_denied_topic_does_not_hold_up_the_others(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from edgetrack.config import JsonlPublish, LineConfig, MqttPublish, OutboxConfig
 from edgetrack.publish import Publisher, delivery, journal, open_publisher
 from edgetrack.types import LineCount, PublishState
 from tests.publish.broker import Broker, Gate, Subscriber, until
+from tests.publish.crash import audit, watched
 from tests.publish.parts import (
     NAMES,
     config,
@@ -157,12 +158,20 @@ def test_tracks_that_a_crash_left_open_are_ended(tmp_path: Path) -> None:
     assert told(tmp_path / "c.jsonl") == []
 
 
+def test_killed_again_and_again_nothing_is_lost_and_nothing_is_counted_twice() -> None:
+    """Fifty kill -9 at random moments; `python -m tests.publish.crash --kills 1000` is the longer version."""
+    payloads = watched(kills=50, seed=11)
+    assert audit(payloads) == []
+    assert any(payload.get("reason") == "restart" for payload in payloads)
+
+
 # --- a broker that is away for long ---
 
 
 def test_a_day_without_a_broker_costs_disk_and_not_memory(broker: Broker, monkeypatch: Any) -> None:
     """Far more events than memory holds: all arrive, in order, and nothing is dropped but updates."""
     monkeypatch.setattr(delivery, "RETRY_S", (0.05, 0.2))
+    monkeypatch.setattr(delivery, "REPLAY_PER_S", 20_000)
     total = 20_000
     with Gate(broker) as gate, publisher(gate.url, max_queued=1000) as outlet:
         wait_state(outlet, "ok")

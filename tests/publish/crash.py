@@ -1,0 +1,132 @@
+"""A publisher that is killed with -9 again and again; what a subscriber got is audited.
+
+python -m tests.publish.crash --kills 1000 starts a mosquitto, kills a thousand times and says what it found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgetrack.config import Config, LineConfig, MqttPublish, OutboxConfig
+from edgetrack.publish import open_publisher
+from edgetrack.types import LineCount
+from tests.publish.broker import Broker, Subscriber
+from tests.publish.parts import NAMES, config, crossing, info, track_event, wait_sent
+
+LONGEST_S = 0.12  # that a publisher lives
+
+
+def settings(url: str, folder: Path) -> Config:
+    door = LineConfig(name="door", start=(0.3, 0.9), end=(0.5, 0.9))
+    broker = MqttPublish(url=url, max_inflight=10)
+    return config(broker, lines=[door], outbox=OutboxConfig(commit_every_s=0), state_dir=str(folder))
+
+
+def live(url: str, folder: Path, events: int | None = None) -> None:
+    """Tracks start, cross the line and end; for ever, or until so many have and all is delivered."""
+    with open_publisher(settings(url, folder), NAMES) as outlet:
+        inwards = outlet.restored[0].counts[0][0] if outlet.restored else 0
+        outlet.publish([info()])
+        track_id = 0
+        while events is None or track_id < events:
+            track_id += 1
+            inwards += 1
+            outlet.publish([track_event("start", track_id)])
+            now = time.time()
+            outlet.publish([crossing(track_id), LineCount("door", {0: (inwards, 0)}, 1.5e9, now, time.monotonic())])
+            time.sleep(0.001)
+            outlet.publish([track_event("end", track_id, reason="lost")])
+        if events is not None:
+            wait_sent(outlet)
+
+
+def kill_often(url: str, folder: Path, kills: int, seed: int) -> None:
+    """Each publisher is a fork of this process, which has no threads."""
+    draw = random.Random(seed)
+    for _ in range(kills):
+        child = os.fork()
+        if child == 0:
+            try:
+                live(url, folder)
+            finally:
+                os._exit(1)  # only where it failed: it is killed otherwise
+        time.sleep(draw.uniform(0.01, LONGEST_S))
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        assert os.WIFSIGNALED(status), "the publisher ended by itself"
+    live(url, folder, events=1)
+
+
+def audit(payloads: Sequence[dict[str, object]]) -> list[str]:
+    """What is wrong with what a subscriber got, in the order in which it got it; nothing if all is well."""
+    wrong: list[str] = []
+    events: dict[int, dict[str, object]] = {}
+    for payload in payloads:
+        seq = int(str(payload["seq"]))
+        if payload["schema"] in ("edgetrack.count/1", "edgetrack.info/1") or payload.get("type") == "update":
+            continue
+        plain = {key: value for key, value in payload.items() if key != "replayed"}
+        if seq not in events and seq != len(events) + 1:
+            wrong.append(f"{seq} came after {len(events)}")
+        if events.setdefault(seq, plain) != plain:
+            wrong.append(f"{seq} came twice and is not the same: {events[seq]} {plain}")
+    crossings = sorted(seq for seq, payload in events.items() if payload["type"] == "line_crossed")
+    for payload in payloads:
+        if payload["schema"] == "edgetrack.count/1":
+            expected = sum(seq <= int(str(payload["seq"])) for seq in crossings)
+            if payload["total"] != {"in": expected, "out": 0}:
+                wrong.append(f"the count after {payload['seq']} is {payload['total']}, {expected} have crossed")
+    tracks = {phase: [_track(p) for p in events.values() if p["type"] == phase] for phase in ("start", "end")}
+    if sorted(tracks["start"]) != sorted(tracks["end"]):
+        wrong.append(f"{set(tracks['start']) ^ set(tracks['end'])}: not one end for every start")
+    return wrong
+
+
+def _track(payload: dict[str, object]) -> tuple[str, int]:
+    return str(payload["boot"]), int(str(payload["track"]))
+
+
+def watched(kills: int, seed: int) -> list[dict[str, object]]:
+    """All payloads that a subscriber got from publishers that were killed."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Broker(Path(folder) / "broker") as broker,
+        Subscriber(broker) as subscriber,
+    ):
+        command = [sys.executable, "-m", "tests.publish.crash", "--url", broker.url, "--state", folder]
+        subprocess.run([*command, "--kills", str(kills), "--seed", str(seed)], check=True)
+        subscriber.settle()
+        return [message.json for message in subscriber.messages if message.payload.startswith(b"{")]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--url", help="of a broker that somebody else watches; none: start one and audit")
+    parser.add_argument("--state", type=Path, help="folder of the outbox")
+    arguments = parser.parse_args()
+    if arguments.url:
+        kill_often(arguments.url, arguments.state, arguments.kills, arguments.seed)
+        return 0
+    payloads = watched(arguments.kills, arguments.seed)
+    wrong = audit(payloads)
+    restarts = sum(payload.get("reason") == "restart" for payload in payloads)
+    sys.stdout.write(
+        f"{arguments.kills} kills, {len(payloads)} payloads, last number {payloads[-1]['seq']}, "
+        f"{restarts} ends by restart, {len(wrong)} wrong\n" + "".join(f"{each}\n" for each in wrong[:20])
+    )
+    return bool(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
