@@ -59,6 +59,14 @@ class ImageFolder:
             if not self._loop:
                 return
 
+    def files(self) -> list[Path]:
+        """The pictures in order."""
+        return self._files()[0]
+
+    def read(self, file: Path) -> Image | None:
+        """One of them upright, or None, told of once, where it is broken."""
+        return self._image(file)
+
     def _image(self, file: Path) -> Image | None:
         """The picture upright, or None, told of once, where it is broken."""
         try:

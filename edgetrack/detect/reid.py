@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,12 +77,19 @@ class ReidEmbedder:
             self._blob = Blob(room, *self._renew)
         return room
 
-    def _run(self, image: Image, boxes: NDArray[np.int64]) -> NDArray[np.float32]:
+    def prepare(self, image: Image, boxes: NDArray[np.int64]) -> NDArray[Any]:
+        """The model's input for crops, as many rows as boxes or as the model's fixed batch; valid until the next call.
+
+        Args:
+            boxes: (N, 4) whole pixels inside the picture, no more than fit into one run.
+        """
         for row, box in enumerate(boxes):
             part = crop(image, box)
             self._blob.put(row, part, Fit.of((part.shape[1], part.shape[0]), self._blob.size, self._fitting))
-        blob = self._blob.array if self._fixed else self._blob.array[: len(boxes)]
-        output = self._model.run(blob)[0]
+        return self._blob.array if self._fixed else self._blob.array[: len(boxes)]
+
+    def _run(self, image: Image, boxes: NDArray[np.int64]) -> NDArray[np.float32]:
+        output = self._model.run(self.prepare(image, boxes))[0]
         return np.asarray(output.reshape(len(output), -1)[: len(boxes)], np.float32)
 
     def _unit(self, embedding: NDArray[np.float32]) -> NDArray[np.float32]:
