@@ -18,12 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from edgetrack import __version__
-from edgetrack.errors import EdgetrackError
+from edgetrack.demo import add_options as demo_options
+from edgetrack.errors import ConfigError, EdgetrackError
+from edgetrack.registry import load
 
 if TYPE_CHECKING:
     from edgetrack.app import Wishes
 
 log = logging.getLogger(__name__)
+
+TRAINED = ("detector",)  # what edgetrack.train makes
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,6 +57,10 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"edgetrack {__version__}")
     top.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"], help="default: info")
     verbs = top.add_subparsers(required=True, metavar="COMMAND")
+
+    verb = verbs.add_parser("demo", help="the whole daemon on a rendered street, its counts beside the truth")
+    demo_options(verb)
+    verb.set_defaults(verb=demo)
 
     verb = verbs.add_parser("run", help="run the daemon")
     verb.add_argument("config", type=Path, metavar="CONFIG", help="YAML file; configs/edgetrack.yaml lists every key")
@@ -92,6 +100,11 @@ def parser() -> argparse.ArgumentParser:
     _add_detections(verb)
     verb.set_defaults(verb=evaluate_counts)
 
+    verb = verbs.add_parser("train", help="make the shipped weights again", add_help=False)
+    verb.add_argument("what", choices=TRAINED, nargs="?")
+    verb.add_argument("options", nargs=argparse.REMAINDER, help="train WHAT --help shows them")
+    verb.set_defaults(verb=train)
+
     verb = verbs.add_parser("schema", help="print JSON Schema, for editors and subscribers, or an example")
     verb.add_argument("what", choices=["config", "events", "example"], help="example: a configuration with every key")
     verb.set_defaults(verb=schema)
@@ -105,6 +118,12 @@ def _add_detections(verb: argparse.ArgumentParser) -> None:
 
 
 # --- verbs -----------------------------------------------------------------------------------------------------------
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    from edgetrack.demo import main as show
+
+    return show(arguments)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -176,6 +195,15 @@ def evaluate_counts(arguments: argparse.Namespace) -> int:
     a = arguments
     print(counts_report(a.truth, a.events, a.detections, a.min_score, as_json=a.json))
     return 0
+
+
+def train(arguments: argparse.Namespace) -> int:
+    if arguments.what is None:
+        print(f"usage: edgetrack train {{{','.join(TRAINED)}}} ...; edgetrack train {TRAINED[0]} --help")
+        return 2
+    main = load(f"edgetrack.train.{arguments.what}:main", "pip install 'edgetrack[train]'", ConfigError)
+    code: int = main(arguments.options)
+    return code
 
 
 def _numbers(text: str) -> list[int]:
