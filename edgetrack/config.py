@@ -226,7 +226,10 @@ class TrackConfig(Settings, frozen=True, kw_only=True):
     ] = False
     max_age: Annotated[int, Meta(ge=1, le=100000, description="frames without a match until deletion, if exact")] = 30
     max_age_s: Annotated[Seconds, Meta(description="s without a match until deletion, unless exact")] = 2.0
-    n_init: Annotated[int, Meta(ge=1, le=100, description="matches in a row until a track is confirmed")] = 3
+    n_init: Annotated[
+        Annotated[int, Meta(ge=1, le=100)] | None,
+        Meta(description="matches in a row until a track is confirmed; null: 3 if exact, else 2"),
+    ] = None
     max_cosine_distance: Annotated[float, Meta(ge=0, le=2, description="appearance gate")] = 0.2
     max_iou_distance: Annotated[float, Meta(ge=0, le=1, description="1 - IoU gate of the last stage")] = 0.7
     gallery: Annotated[int, Meta(ge=1, le=1000, description="embeddings kept per track")] = 100
@@ -249,6 +252,15 @@ class TrackConfig(Settings, frozen=True, kw_only=True):
     ] = 0.8
     score_noise: Annotated[
         bool, Meta(description="weak boxes correct less (NSA Kalman filter, Du et al. 2021), unless exact")
+    ] = True
+    appearance_veto: Annotated[
+        bool, Meta(description="overlap counts only with boxes like the track's average embedding, unless exact")
+    ] = True
+    max_unlikeness: Annotated[
+        float, Meta(ge=0, le=2, description="cosine distance to the average embedding that appearance_veto allows")
+    ] = 0.35
+    recovery: Annotated[
+        bool, Meta(description="lost tracks are found again by their looks (max_cosine_distance), unless exact")
     ] = True
     camera_shift: Annotated[
         bool, Meta(description="unseen tracks follow the common shift of the seen ones, unless exact")
@@ -356,7 +368,7 @@ class OutboxConfig(Settings, frozen=True, kw_only=True):
     """What must not be lost is on disk before it is published, and goes when every broker has it."""
 
     enabled: Annotated[bool, Meta(description="false: all is kept in memory only, and lost with the power")] = True
-    max_mb: Annotated[float, Meta(ge=1, le=100000, description="MB on disk; beyond, the oldest events go")] = 64.0
+    max_mb: Annotated[float, Meta(ge=1, le=100000, description="MB on disk; beyond, the oldest events go")] = 512.0
     max_age_h: Annotated[float, Meta(gt=0, le=87600, description="h after which events that no broker took go")] = 168.0
     commit_every_s: Annotated[
         float,

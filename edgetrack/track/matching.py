@@ -28,6 +28,7 @@ TRACK = np.dtype(
         ("seen", np.bool_),
         ("hits", np.int64),  # matches so far, the birth included
         ("last_seen", np.float64),  # s
+        ("described", np.bool_),  # has an average embedding
         ("slot", np.intp),  # in the gallery
     ],
     align=True,
@@ -44,6 +45,13 @@ class Look:
     class_id: NDArray[np.int32]
     embedding: NDArray[np.float32] | None  # (N, D) unit rows
 
+    @property
+    def described(self) -> Mask:
+        """(N,) whether there is an embedding that says anything: not all zeros."""
+        if self.embedding is None:
+            return np.zeros(len(self.score), np.bool_)
+        return np.asarray(self.embedding.any(axis=1), np.bool_)
+
 
 @dataclass(slots=True)
 class Live:
@@ -51,7 +59,15 @@ class Live:
 
     rows: NDArray[np.void]  # (T,) of TRACK
     state: Array  # (5, 4, T) of kalman
-    gallery: Gallery | None = None  # None until the first embedding
+    gallery: Gallery | None = None  # if exact, from the first embedding on
+    average: NDArray[np.float32] | None = None  # (T, D) unit rows; unless exact, from the first embedding on
+
+    def unlikeness(self, look: Look, i: Index, j: Index) -> Array:
+        """Cosine distance (P,) of tracks' averages and detections; NaN where one of them is not described."""
+        if self.average is None or look.embedding is None:
+            return np.full(len(i), np.nan)
+        distance = 1 - np.einsum("pd,pd->p", self.average[i], look.embedding[j])
+        return np.where(self.rows["described"][i] & look.described[j], distance, np.nan)
 
 
 class Matches:
@@ -76,9 +92,7 @@ class Appearance:
     motion_weight: float  # lambda of Wojke et al. 2017, eq. 5
     class_aware: bool
 
-    def match(
-        self, live: Live, look: Look, variance: Array, matches: Matches, tracks: Mask, detections: Mask | None = None
-    ) -> None:
+    def match(self, live: Live, look: Look, variance: Array, matches: Matches, tracks: Mask) -> None:
         """The matching cascade: among the pairs within the motion gate, the most recently seen tracks choose first.
 
         A pair without a rival needs no exact cost, only to be within the limit, and no place in the cascade.
@@ -86,14 +100,11 @@ class Appearance:
 
         Args:
             variance: (4, T) of the innovation.
-            tracks, detections: (T,), (N,) who may take part; None: all.
+            tracks: (T,) who may take part.
         """
         if live.gallery is None or look.embedding is None:
             return
         i, j, motion = self._gated(live, look, variance, tracks)
-        if detections is not None:
-            taking_part = detections[j]
-            i, j, motion = i[taking_part], j[taking_part], motion[taking_part]
         slots = live.rows["slot"][i]
         possible = live.gallery.possible(slots, look.embedding[j], self.max_distance)
         i, j, motion, slots = i[possible], j[possible], motion[possible], slots[possible]
@@ -135,9 +146,14 @@ class Overlap:
 
     max_distance: float  # 1 - IoU
     class_aware: bool
+    max_unlikeness: float = np.inf  # cosine distance to the average embedding; infinite: appearance does not count
 
     def match(self, live: Live, look: Look, matches: Matches, tracks: Mask, detections: Mask | None = None) -> None:
-        """Match those of `tracks` (T,) and `detections` (N,) that are still open; None: all."""
+        """Match those of `tracks` (T,) and `detections` (N,) that are still open; None: all.
+
+        Where appearance counts, a box that looks unlike the track is refused however well it overlaps, and the others
+        are weighed by both, half and half (compare Aharon et al. 2022, BoT-SORT).
+        """
         open_detections = matches.detection_open if detections is None else matches.detection_open & detections
         rows, columns = (tracks & matches.track_open).nonzero()[0], open_detections.nonzero()[0]
         if not len(rows) or not len(columns):
@@ -146,8 +162,47 @@ class Overlap:
         i, j = overlapping(here[0], here[2], there[0], there[2])
         cost = 1 - iou_pairs(here[:, i].T, there[:, j].T)
         near = cost <= self.max_distance
+        i, j, cost, worst = rows[i[near]], columns[j[near]], cost[near], self.max_distance
         if self.class_aware:
-            near &= live.rows["class_id"][rows[i]] == look.class_id[columns[j]]
+            same = live.rows["class_id"][i] == look.class_id[j]
+            i, j, cost = i[same], j[same], cost[same]
+        if live.average is not None and look.embedding is not None and self.max_unlikeness < np.inf:
+            unlikeness = live.unlikeness(look, i, j)
+            alike = ~(unlikeness > self.max_unlikeness)
+            i, j, worst = i[alike], j[alike], (worst + self.max_unlikeness) / 2
+            cost = (cost[alike] + np.nan_to_num(unlikeness[alike], nan=self.max_unlikeness)) / 2
+        chosen = assign(i, j, cost, worst + BEYOND_GATE)
+        matches.add(i[chosen], j[chosen])
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """Limits of finding a lost track again by its looks, where it may have walked to since."""
+
+    max_unlikeness: float  # cosine distance to the average embedding
+    class_aware: bool
+    speed: float = 2.0  # box heights per second; a person walks 0.8
+    slack_s: float = 0.3  # of walking, for what the boxes are off
+    size_ratio: float = 1.65  # of the heights then and now
+
+    def match(
+        self, live: Live, look: Look, time: float, matches: Matches, tracks: Mask, detections: Mask | None = None
+    ) -> None:
+        """Match those of `tracks` (T,) and `detections` (N,) that are still open; None: all."""
+        open_detections = matches.detection_open if detections is None else matches.detection_open & detections
+        rows, columns = (tracks & matches.track_open).nonzero()[0], open_detections.nonzero()[0]
+        if live.average is None or look.embedding is None or not len(rows) or not len(columns):
+            return
+        here, there = live.state[0][:, rows], look.cxcyah[:, columns]
+        reach = self.speed * here[3] * (time - live.rows["last_seen"][rows] + self.slack_s)
+        i, j = inside(here[0] - reach, here[0] + reach, there[0])
+        ratio = there[3, j] / here[3, i]
+        near = (np.abs(there[1, j] - here[1, i]) <= reach[i]) & (np.maximum(ratio, 1 / ratio) <= self.size_ratio)
         i, j = rows[i[near]], columns[j[near]]
-        chosen = assign(i, j, cost[near], self.max_distance + BEYOND_GATE)
+        cost = live.unlikeness(look, i, j)
+        alike = cost <= self.max_unlikeness
+        if self.class_aware:
+            alike &= live.rows["class_id"][i] == look.class_id[j]
+        i, j = i[alike], j[alike]
+        chosen = assign(i, j, cost[alike], self.max_unlikeness + BEYOND_GATE)
         matches.add(i[chosen], j[chosen])

@@ -11,12 +11,14 @@ from edgetrack.config import TrackConfig
 from edgetrack.track import kalman
 from edgetrack.track.confidence import Confidence
 from edgetrack.track.gallery import Gallery
-from edgetrack.track.matching import TRACK, Appearance, Live, Look, Matches, Overlap
+from edgetrack.track.matching import TRACK, Appearance, Live, Look, Matches, Overlap, Recovery
 from edgetrack.types import Detections, Tracks
 
 Array = NDArray[np.float64]
+Index = NDArray[np.intp]
 
 NOMINAL_FPS = 30.0  # the noise of the filter is per frame; sequences of MOT16, for which it was chosen, have 25 to 30
+KEPT = 0.9  # of the average embedding at every match; Wang et al. 2020 (JDE), Du et al. 2023 (StrongSORT)
 UNIT_ERROR = 1e-6  # rounding of a row made unit in float32
 TINY = 1e-24
 
@@ -43,11 +45,15 @@ class Tracker:
         self.config = config
         self._noise = kalman.Noise() if config.exact else CALM
         self._appearance = Appearance(config.max_cosine_distance, config.motion_weight, config.class_aware)
-        self._overlap = Overlap(config.max_iou_distance, config.class_aware)
+        unlike = config.max_unlikeness if config.appearance_veto and not config.exact else math.inf
+        self._overlap = Overlap(config.max_iou_distance, config.class_aware, unlike)
+        self._recovery = Recovery(config.max_cosine_distance, config.class_aware)
         self._second_pass = Overlap(SECOND_PASS_DISTANCE, config.class_aware)
         self._live = Live(np.zeros(0, TRACK), np.zeros((5, 4, 0)))
+        self._n_init = config.n_init or (3 if config.exact else 2)
         self._time: float | None = None
         self._confidence = Confidence()
+        self._width: int | None = None  # of the embeddings
         self._next_id = 1
 
     def step(self, time: float, detections: Detections | None) -> Tracks:
@@ -111,9 +117,8 @@ class Tracker:
         """Unit rows; a row of zeros stays one and resembles nobody."""
         if embedding is None or not len(embedding):
             return None
-        gallery = self._live.gallery
-        if gallery is not None and embedding.shape[1] != gallery.width:
-            raise ValueError(f"embedding: is {embedding.shape[1]} wide, earlier ones were {gallery.width}")
+        if self._width not in (None, embedding.shape[1]):
+            raise ValueError(f"embedding: is {embedding.shape[1]} wide, earlier ones were {self._width}")
         norm2 = np.einsum("nd,nd->n", embedding, embedding)
         if not np.isfinite(norm2).all():
             raise ValueError("embedding: holds NaN or infinity")
@@ -125,9 +130,13 @@ class Tracker:
 
     def _look(self, time: float, look: Look) -> None:
         live = self._live
-        if look.embedding is not None and live.gallery is None:
-            live.gallery = Gallery(self.config.gallery, look.embedding.shape[1])
-            live.rows["slot"] = live.gallery.take(len(live.rows))
+        if look.embedding is not None and self._width is None:
+            self._width = look.embedding.shape[1]
+            if self.config.exact:
+                live.gallery = Gallery(self.config.gallery, self._width)
+                live.rows["slot"] = live.gallery.take(len(live.rows))
+            else:
+                live.average = np.zeros((len(live.rows), self._width), np.float32)
         share = self._confidence.share(look.score)
         measured = kalman.measurement_variance(self._noise, live.state)
         matches = Matches(len(live.rows), len(look.score))
@@ -135,7 +144,7 @@ class Tracker:
             if self.config.exact:
                 self._match_exactly(look, live.state[2] + measured, matches)
             else:
-                self._match(look, share, live.state[2] + measured, matches)
+                self._match(time, look, share, matches)
         self._update(time, look, share, measured, matches)
         self._bury(time, matches)
         self._give_birth(time, look, share, matches)
@@ -147,14 +156,15 @@ class Tracker:
         self._appearance.match(self._live, look, variance, matches, recent)
         self._overlap.match(self._live, look, matches, ~rows["confirmed"] | (rows["missed"] == 0))
 
-    def _match(self, look: Look, share: Array, variance: Array, matches: Matches) -> None:
-        """Appearance before overlap, strong detections before weak ones, confirmed tracks before tentative ones."""
+    def _match(self, time: float, look: Look, share: Array, matches: Matches) -> None:
+        """Strong detections before weak ones, overlap before looks alone, confirmed tracks before tentative ones."""
         confirmed, just_seen = self._live.rows["confirmed"], self._live.rows["missed"] == 0
         strong = share >= self.config.strong_score if self.config.second_pass else None
-        self._appearance.match(self._live, look, variance, matches, confirmed, strong)
         self._overlap.match(self._live, look, matches, confirmed, strong)
         if self.config.camera_shift and self._follow_camera(look, matches):
             self._overlap.match(self._live, look, matches, confirmed, strong)
+        if self.config.recovery:
+            self._recovery.match(self._live, look, time, matches, confirmed, strong)
         if strong is not None:
             self._second_pass.match(self._live, look, matches, confirmed & just_seen, ~strong)
         self._overlap.match(self._live, look, matches, ~confirmed, strong)
@@ -188,11 +198,21 @@ class Tracker:
         rows["seen"] = ~matches.track_open
         rows["score"][found] = look.score[columns]
         rows["last_seen"][found] = time
-        rows["confirmed"] |= rows["hits"] >= self.config.n_init
+        rows["confirmed"] |= rows["hits"] >= self._n_init
         if not self.config.exact:
             self._confidence.learn(look.score[columns[rows["confirmed"][found]]])
         if look.embedding is not None and live.gallery is not None:
             live.gallery.push(rows["slot"][found], look.embedding[columns])
+        if look.embedding is not None and live.average is not None:
+            new = look.described[columns]
+            self._remember(live.average, found[new], look.embedding[columns[new]])
+
+    def _remember(self, average: NDArray[np.float32], found: Index, embedding: NDArray[np.float32]) -> None:
+        """Exponential mean, made unit again."""
+        share = np.where(self._live.rows["described"][found], KEPT, 0.0).astype(np.float32)[:, None]
+        mixed = share * average[found] + (1 - share) * embedding
+        average[found] = mixed / np.sqrt(np.maximum(np.einsum("md,md->m", mixed, mixed), TINY))[:, None]
+        self._live.rows["described"][found] = True
 
     def _bury(self, time: float, matches: Matches) -> None:
         live, rows = self._live, self._live.rows
@@ -204,6 +224,8 @@ class Tracker:
         if dead.any():
             if live.gallery is not None:
                 live.gallery.release(rows["slot"][dead])
+            if live.average is not None:
+                live.average = live.average[~dead]
             live.rows = rows[~dead]
             live.state = live.state[:, :, ~dead]
 
@@ -223,6 +245,12 @@ class Tracker:
             born["slot"] = live.gallery.take(len(columns))
             if look.embedding is not None:
                 live.gallery.push(born["slot"], look.embedding[columns])
+        if live.average is not None:
+            mean = np.zeros((len(columns), live.average.shape[1]), np.float32)
+            if look.embedding is not None:
+                mean[:] = look.embedding[columns]
+                born["described"] = look.described[columns]
+            live.average = np.concatenate([live.average, mean])
         self._next_id += len(columns)
         live.rows = np.concatenate([live.rows, born])
         live.state = np.concatenate([live.state, kalman.initiate(self._noise, look.cxcyah[:, columns])], axis=2)

@@ -184,7 +184,7 @@ def test_five_thousand_detections_in_one_frame_are_tracked():
 def test_slots_of_galleries_are_used_again():
     """A thousand short visits, three at a time, need no more room than the first few."""
     rng = np.random.default_rng(0)
-    tracker = Tracker(TrackConfig(max_age_s=0.1, gallery=10))
+    tracker = Tracker(TrackConfig(exact=True, max_age=3, gallery=10))
     for frame in range(0, 10000, 10):
         look = rng.normal(size=(3, 16)).astype(np.float32)
         tracker.step(frame * FRAME_S, people(*rng.uniform(0, 1000, 3), embedding=look))
