@@ -114,7 +114,7 @@ class Journal:
     def _run(self) -> None:
         while True:
             with self._more:
-                self._more.wait_for(lambda: self._queue or self._leaving, timeout=IDLE_COMMIT_S)
+                self._more.wait_for(lambda: self._queue or self._leaving, timeout=min(IDLE_COMMIT_S, REOPEN_S))
                 wait_s = self._committed + self._options.commit_every_s - time.monotonic()
                 if self._must_be_kept() and wait_s > 0 and not self._leaving:
                     self._more.wait_for(lambda: self._leaving, timeout=wait_s)
@@ -133,30 +133,36 @@ class Journal:
         return any(message.worth is Worth.EVENT for batch in self._queue for message in batch)
 
     def _due(self, messages: Sequence[Message]) -> bool:
-        age_s = time.monotonic() - self._committed
-        events = any(message.worth is Worth.EVENT for message in messages)
-        return events or age_s > ALIVE_S or (bool(self._delivered) and age_s > IDLE_COMMIT_S)
+        now = time.monotonic()
+        if any(message.worth is Worth.EVENT for message in messages):
+            return True
+        if self._outbox is None:
+            return now > self._reopen_at
+        age_s = now - self._committed
+        return age_s > ALIVE_S or (bool(self._delivered) and age_s > IDLE_COMMIT_S)
 
     def _commit(self, messages: Sequence[Message]) -> bool:
         """Whether the events among the messages are on disk now."""
         utc = time.time()
         changes = self._ledger.note(messages, utc)
-        if self._outbox is not None and self._outbox.gone:
-            self._fail(OutboxError("the file was deleted", broken=True))
-        if self._outbox is None and time.monotonic() >= self._reopen_at:
-            self._try_disk()
-        if self._outbox is None:
-            return False
-        delivered = list(self._delivered)
-        try:
-            self._outbox.commit(messages, (1 << len(self._outlets)) - 1, delivered, changes, utc)
-        except OutboxError as error:
-            self._fail(error)
-            return False
-        for _ in delivered:
-            self._delivered.popleft()
-        self._committed = time.monotonic()
-        return True
+        for _ in range(2):  # a file that turns out to be broken gives way to a new one
+            if self._outbox is not None and self._outbox.gone:
+                self._fail(OutboxError("the file was deleted", broken=True))
+            if self._outbox is None and time.monotonic() >= self._reopen_at:
+                self._try_disk()
+            if self._outbox is None:
+                return False
+            delivered = list(self._delivered)
+            try:
+                self._outbox.commit(messages, (1 << len(self._outlets)) - 1, delivered, changes, utc)
+            except OutboxError as error:
+                self._fail(error)
+                continue
+            for _ in delivered:
+                self._delivered.popleft()
+            self._committed = time.monotonic()
+            return True
+        return False
 
     def _try_disk(self) -> None:
         """Open the file, a new one where it is broken; where that fails, go on in memory."""

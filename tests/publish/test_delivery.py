@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -194,7 +196,11 @@ def test_a_port_that_speaks_no_mqtt_is_told() -> None:
 
 
 class Mute:
-    """Accepts connections and ends them."""
+    """Accepts connections, answers what it is told to, and ends them."""
+
+    def __init__(self, answer: Callable[[], bytes] = bytes) -> None:
+        self.answer = answer
+        self.served = 0
 
     def __enter__(self) -> Mute:
         self.server = socket.create_server(("127.0.0.1", 0))
@@ -206,9 +212,14 @@ class Mute:
     def serve(self) -> None:
         while True:
             try:
-                self.server.accept()[0].close()
+                connection, _ = self.server.accept()
             except OSError:
                 return
+            self.served += 1
+            with connection, contextlib.suppress(OSError):
+                if answer := self.answer():
+                    connection.recv(4096)
+                    connection.sendall(answer)
 
     def __exit__(self, *_: object) -> None:
         self.server.shutdown(socket.SHUT_RDWR)
@@ -307,6 +318,24 @@ def test_leaving_takes_a_bounded_time_when_the_broker_is_stuck(broker: Broker) -
         before = time.monotonic()
     assert time.monotonic() - before < 3
     broker.thaw()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_a_broker_answers_the_thread_lives_on(seed: int, monkeypatch: Any) -> None:
+    """A hundred answers of random bytes after a good beginning or none."""
+    monkeypatch.setattr(delivery, "RETRY_S", (0.001, 0.002))
+    draw = random.Random(seed)
+
+    def babble() -> bytes:
+        kind = draw.choice([0x20, 0x30, 0x32, 0x34, 0x40, 0x50, 0x62, 0x70, 0x90, 0xB0, 0xC0, 0xD0, 0xE0, 0xF0])
+        body = draw.randbytes(draw.randrange(12))
+        good = bytes.fromhex("2003000000") if draw.random() < 0.7 else b""
+        return good + bytes([kind, len(body)]) + body
+
+    with Mute(babble) as mute, publisher(mute.url, IN_MEMORY) as outlet:
+        outlet.publish([crossing()])
+        until(lambda: mute.served > 100, 30, lambda: f"{mute.served} connections; {outlet.states}")
+        assert outlet._outlets[0]._thread.is_alive()  # type: ignore[attr-defined]
 
 
 # --- a broker that says no ---

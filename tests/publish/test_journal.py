@@ -227,6 +227,25 @@ def test_a_broken_file_is_set_aside_and_the_daemon_goes_on(tmp_path: Path, damag
     assert told(tmp_path / "b.jsonl")[-1]["type"] == "line_crossed"
 
 
+def test_a_file_that_breaks_while_it_is_used_costs_nothing_that_memory_knows(tmp_path: Path) -> None:
+    with to_file(tmp_path / "a.jsonl", lines=[DOOR]) as outlet:
+        outlet.publish([info(), track_event("start", 1), crossing(), line_count(7)])
+        wait_sent(outlet)
+        for file in (tmp_path / "state").glob("*.db*"):
+            if file.suffix != ".lock":
+                file.write_bytes(os.urandom(file.stat().st_size))
+        outlet.publish([crossing()])
+        wait_sent(outlet)
+        wait_disk(outlet, "ok")
+        outlet.publish([crossing()])
+        wait_sent(outlet)
+    with to_file(tmp_path / "b.jsonl", lines=[DOOR]) as outlet:
+        assert [count.counts[0] for count in outlet.restored] == [(7, 1)]
+        outlet.publish([crossing()])
+    seqs = [payload["seq"] for name in "ab" for payload in told(tmp_path / f"{name}.jsonl") if payload["seq"] > 2]
+    assert sorted(set(seqs)) == [3, 4, 5, 6]  # 5 ends the track that was left open
+
+
 def test_a_disk_that_cannot_be_written_is_told_and_used_when_it_can(
     tmp_path: Path, monkeypatch: Any, broker: Broker, subscriber: Subscriber
 ) -> None:
