@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgetrack import catalogue
 from edgetrack.configfile.words import HIDDEN, did_you_mean, shown
 from edgetrack.errors import ConfigError
 from edgetrack.secret import VARIABLE, expand
 
-PACKAGE = Path(__file__).parents[1]
-MODEL_FOLDERS = (PACKAGE / "models", PACKAGE.parent / "models")  # in an installed package, in a checkout
+MODEL_FOLDERS = catalogue.SHIPPED
 SERVICE_VARIABLE = "CREDENTIALS_DIRECTORY"  # systemd sets it for the service alone
 ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL}
 
@@ -102,12 +102,17 @@ def shown_path(path: str) -> str:
 
 
 def resolve_model(name: str) -> Path:
-    """The file of a catalogue model; raises ConfigError with the names there are."""
-    for folder in MODEL_FOLDERS:
+    """The file of a catalogue model; raises ConfigError with how to get it, or with the names there are."""
+    folders = (*MODEL_FOLDERS, *catalogue.own_folders())
+    for folder in folders:
         file = folder / f"{name[:200]}.onnx"
-        if file.is_file():
+        if os.path.isfile(file):
             return file
-    known = sorted({file.stem for folder in MODEL_FOLDERS for file in folder.glob("*.onnx")})
-    there = f"the catalogue holds {', '.join(known)}" if known else "the catalogue of this installation is empty"
-    near = did_you_mean(name, known) or "; give the path of an ONNX file, such as ./model.onnx"
-    raise ConfigError(f"no model is called '{shown(name)}'; {there}{near}")
+    upstream = catalogue.entries()
+    if name in upstream:
+        raise ConfigError(f"the model '{name}' is not on this device yet; run: edgetrack model fetch {name}")
+    here = sorted({file.stem for folder in folders for file in catalogue.models_in(folder)})
+    there = f"the catalogue holds {', '.join(here)}" if here else "the catalogue of this installation is empty"
+    fetched = f"; edgetrack model fetch brings {', '.join(sorted(set(upstream) - set(here)))}"
+    near = did_you_mean(name, [*here, *upstream]) or "; give the path of an ONNX file, such as ./model.onnx"
+    raise ConfigError(f"no model is called '{shown(name)}'; {there}{fetched}{near}")

@@ -76,8 +76,18 @@ def test_a_model_without_a_slash_comes_from_the_catalogue(folder: Path, monkeypa
 
 def test_an_unknown_model_is_told_with_those_there_are(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "MODEL_FOLDERS", (folder,))
-    with pytest.raises(ConfigError, match=r"called 'modell'; the catalogue holds model; did you mean 'model'\?"):
+    monkeypatch.setenv("XDG_DATA_HOME", str(folder))
+    with pytest.raises(ConfigError, match=r"called 'modell'; the catalogue holds model.*; did you mean 'model'\?"):
         resolve_model("modell")
+
+
+def test_a_model_that_can_be_fetched_is_told_with_the_command(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGETRACK_MODELS", str(folder))
+    monkeypatch.setenv("XDG_DATA_HOME", str(folder))
+    with pytest.raises(ConfigError, match="edgetrack model fetch yolox-tiny"):
+        resolve_model("yolox-tiny")
+    (folder / "yolox-tiny.onnx").touch()
+    assert resolve_model("yolox-tiny") == folder / "yolox-tiny.onnx"
 
 
 def test_a_polygon_may_end_where_it_began(folder: Path) -> None:
