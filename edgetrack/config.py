@@ -219,7 +219,11 @@ Embed = ReidEmbed | HistogramEmbed | NoEmbed
 
 
 class TrackConfig(Settings, frozen=True, kw_only=True):
-    """DeepSORT (Wojke et al. 2017)."""
+    """DeepSORT (Wojke et al. 2017); with `exact` as its reference implementation, else improved: docs/tracking.md.
+
+    Scores count as shares of the typical score of the objects of a class that are being followed, since one detector
+    is 0.95 sure of what another reports with 0.5.
+    """
 
     exact: Annotated[
         bool, Meta(description="reproduce the reference implementation box for box: max_age in frames, dt = 1 frame")
@@ -230,40 +234,38 @@ class TrackConfig(Settings, frozen=True, kw_only=True):
         Annotated[int, Meta(ge=1, le=100)] | None,
         Meta(description="matches in a row until a track is confirmed; null: 3 if exact, else 2"),
     ] = None
-    max_cosine_distance: Annotated[float, Meta(ge=0, le=2, description="appearance gate")] = 0.2
-    max_iou_distance: Annotated[float, Meta(ge=0, le=1, description="1 - IoU gate of the last stage")] = 0.7
-    gallery: Annotated[int, Meta(ge=1, le=1000, description="embeddings kept per track")] = 100
+    max_cosine_distance: Annotated[
+        float, Meta(ge=0, le=2, description="appearance gate; unless exact, of finding a lost track by its looks")
+    ] = 0.2
+    max_iou_distance: Annotated[float, Meta(ge=0, le=1, description="1 - IoU gate of matching by overlap")] = 0.7
+    gallery: Annotated[int, Meta(ge=1, le=1000, description="embeddings kept per track, if exact")] = 100
     motion_weight: Annotated[
-        float, Meta(ge=0, le=1, description="lambda: weight of the Mahalanobis distance against the cosine distance")
+        float,
+        Meta(ge=0, le=1, description="lambda, if exact: weight of the Mahalanobis against the cosine distance"),
     ] = 0.0
     class_aware: Annotated[bool, Meta(description="a track matches detections of its own class only")] = True
     new_track_score: Annotated[
-        float,
-        Meta(
-            ge=0, le=1, description="share of the typical score of followed objects that starts a track, unless exact"
-        ),
+        float, Meta(ge=0, le=1, description="share of the typical score that starts a track, unless exact; 0: all do")
     ] = 0.75
     second_pass: Annotated[
-        bool,
-        Meta(description="weak detections only prolong tracks just seen (ByteTrack, Zhang et al. 2022), unless exact"),
+        bool, Meta(description="unless exact: weak detections only prolong tracks just seen (ByteTrack, Zhang 2022)")
     ] = True
     strong_score: Annotated[
         float, Meta(ge=0, le=1, description="share of the typical score from which a detection is not weak")
     ] = 0.8
     score_noise: Annotated[
-        bool, Meta(description="weak boxes correct less (NSA Kalman filter, Du et al. 2021), unless exact")
+        bool, Meta(description="unless exact: the less sure a box, the less it corrects (NSA Kalman filter, Du 2021)")
     ] = True
     appearance_veto: Annotated[
-        bool, Meta(description="overlap counts only with boxes like the track's average embedding, unless exact")
+        bool,
+        Meta(description="unless exact: overlap is void with a box unlike the track (compare BoT-SORT, Aharon 2022)"),
     ] = True
     max_unlikeness: Annotated[
         float, Meta(ge=0, le=2, description="cosine distance to the average embedding that appearance_veto allows")
     ] = 0.35
     recovery: Annotated[
-        bool, Meta(description="lost tracks are found again by their looks (max_cosine_distance), unless exact")
-    ] = True
-    camera_shift: Annotated[
-        bool, Meta(description="unseen tracks follow the common shift of the seen ones, unless exact")
+        bool,
+        Meta(description="unless exact: a lost track is found again by its average embedding (Wojke 2017, Du 2023)"),
     ] = True
 
 

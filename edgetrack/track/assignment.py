@@ -22,7 +22,7 @@ def inside(low: Array, high: Array, point: Array) -> tuple[Index, Index]:
     """
     order = point.argsort()
     first = point.searchsorted(low, sorter=order)
-    run = (point.searchsorted(high, side="right", sorter=order) - first).clip(0)  # an interval may end before it begins
+    run = np.maximum(point.searchsorted(high, side="right", sorter=order) - first, 0)  # one may end before it begins
     before = run.cumsum() - run  # pairs of the intervals before this one
     i = np.arange(len(low)).repeat(run)
     return i, order[np.arange(len(i)) + (first - before).repeat(run)]

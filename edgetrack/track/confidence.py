@@ -6,37 +6,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.floating[Any]]
+Shares = NDArray[np.float64]
+Classes = NDArray[np.int32]
 
 RATE = 0.05  # per look; the running mean follows a change of light within a second or two
 
 
 class Confidence:
-    """Scores as shares of the typical score of objects that are being followed.
+    """Scores as shares of the typical score of objects of their class that are being followed.
 
     One detector is 0.95 sure of an ordinary person and another, of the same person, 0.5: fixed limits for "strong" and
     "weak" suit one of them. Shares suit both. Until anything is followed, the first detections set the scale.
     """
 
     def __init__(self) -> None:
-        self.typical: float | None = None
+        self.typical: dict[int, float] = {}  # by class
 
-    def share(self, score: Floats) -> NDArray[np.float64]:
-        """(N,) of (N,); all 1 where no score is positive, as from files without scores."""
-        if self.typical is None:
-            self.typical = _mean(score)
-        if not self.typical:
-            return np.ones(len(score), np.float64)
-        return np.asarray(score / self.typical, np.float64)
+    def share(self, score: Floats, class_id: Classes) -> Shares:
+        """(N,) of (N,), scores above 1 taken as 1; 1 where no score is positive, as from files without scores."""
+        shares = np.ones(len(score))
+        for kind in set(class_id.tolist()):
+            own = class_id == kind
+            typical = self.typical.get(kind) or _mean(score[own])
+            if typical:
+                self.typical[kind] = typical
+                shares[own] = score[own].clip(None, 1) / typical
+        return shares
 
-    def learn(self, score: Floats) -> None:
+    def learn(self, score: Floats, class_id: Classes) -> None:
         """From the detections (M,) that were matched to confirmed tracks on one look."""
-        mean = _mean(score)
-        if mean and self.typical:
-            self.typical += RATE * (mean - self.typical)
+        for kind in set(class_id.tolist()):
+            mean = _mean(score[class_id == kind])
+            if mean and kind in self.typical:
+                self.typical[kind] += RATE * (mean - self.typical[kind])
 
 
-def _mean(score: Floats) -> float | None:
-    """Weighted by the score itself: the many weak ones are what is in question."""
-    positive = score.clip(0, None)
+def _mean(score: Floats) -> float:
+    """Weighted by the score itself: the many weak ones are what is in question. 0 where none is positive."""
+    positive = score.clip(0, 1)
     total = float(positive.sum())
-    return float((positive * positive).sum()) / total if total else None
+    return float((positive * positive).sum()) / total if total else 0.0

@@ -160,7 +160,7 @@ class Overlap:
             return
         here, there = kalman.xyxy(live.state[:, :, rows]), look.xyxy[:, columns]
         i, j = overlapping(here[0], here[2], there[0], there[2])
-        cost = 1 - iou_pairs(here[:, i].T, there[:, j].T)
+        cost = 1 - iou_pairs(here.take(i, axis=1).T, there.take(j, axis=1).T)
         near = cost <= self.max_distance
         i, j, cost, worst = rows[i[near]], columns[j[near]], cost[near], self.max_distance
         if self.class_aware:
@@ -170,7 +170,7 @@ class Overlap:
             unlikeness = live.unlikeness(look, i, j)
             alike = ~(unlikeness > self.max_unlikeness)
             i, j, worst = i[alike], j[alike], (worst + self.max_unlikeness) / 2
-            cost = (cost[alike] + np.nan_to_num(unlikeness[alike], nan=self.max_unlikeness)) / 2
+            cost = (cost[alike] + np.fmin(unlikeness[alike], self.max_unlikeness)) / 2
         chosen = assign(i, j, cost, worst + BEYOND_GATE)
         matches.add(i[chosen], j[chosen])
 

@@ -137,7 +137,7 @@ class Tracker:
                 live.rows["slot"] = live.gallery.take(len(live.rows))
             else:
                 live.average = np.zeros((len(live.rows), self._width), np.float32)
-        share = self._confidence.share(look.score)
+        share = self._confidence.share(look.score, look.class_id)
         measured = kalman.measurement_variance(self._noise, live.state)
         matches = Matches(len(live.rows), len(look.score))
         if len(live.rows) and len(look.score):
@@ -161,23 +161,11 @@ class Tracker:
         confirmed, just_seen = self._live.rows["confirmed"], self._live.rows["missed"] == 0
         strong = share >= self.config.strong_score if self.config.second_pass else None
         self._overlap.match(self._live, look, matches, confirmed, strong)
-        if self.config.camera_shift and self._follow_camera(look, matches):
-            self._overlap.match(self._live, look, matches, confirmed, strong)
         if self.config.recovery:
             self._recovery.match(self._live, look, time, matches, confirmed, strong)
         if strong is not None:
             self._second_pass.match(self._live, look, matches, confirmed & just_seen, ~strong)
         self._overlap.match(self._live, look, matches, ~confirmed, strong)
-
-    def _follow_camera(self, look: Look, matches: Matches) -> bool:
-        """Shift the tracks that found nothing by what those that did were off: the camera has turned."""
-        found = (~matches.track_open).nonzero()[0]
-        if len(found) < 3 or len(found) == len(matches.track_open):
-            return False
-        position = self._live.state[0, :2]
-        off = look.cxcyah[:2, matches.detection_of[found]] - position[:, found]
-        position[:, matches.track_open] += np.median(off, axis=1, keepdims=True)
-        return True
 
     # --- life and death ----------------------------------------------------------------------------------------------
 
@@ -200,7 +188,8 @@ class Tracker:
         rows["last_seen"][found] = time
         rows["confirmed"] |= rows["hits"] >= self._n_init
         if not self.config.exact:
-            self._confidence.learn(look.score[columns[rows["confirmed"][found]]])
+            proven = columns[rows["confirmed"][found]]
+            self._confidence.learn(look.score[proven], look.class_id[proven])
         if look.embedding is not None and live.gallery is not None:
             live.gallery.push(rows["slot"][found], look.embedding[columns])
         if look.embedding is not None and live.average is not None:
