@@ -29,6 +29,7 @@ class YoloDetector:
     """Finds objects with a model whose outputs have one of the forms in `heads`.
 
     Attributes:
+        model: what runs the graph.
         names: of the classes, by class_id.
         size: width and height of the model's input, px.
         providers: what the model really runs on.
@@ -39,17 +40,17 @@ class YoloDetector:
     """
 
     def __init__(self, config: DetectConfig, runtime: RuntimeConfig) -> None:
-        self._model = OnnxModel(config.model, runtime)
-        self.providers = self._model.providers
-        self.size, channels_last = _input_size(self._model, config.size)
+        self.model = OnnxModel(config.model, runtime)
+        self.providers = self.model.providers
+        self.size, channels_last = _input_size(self.model, config.size)
         shape = (1, *self.size[::-1], 3) if channels_last else (1, 3, *self.size[::-1])
-        outputs = self._model.warm_up(shape)
-        own = from_metadata(config.model, self._model.metadata)
-        self._head = _head(self._model, config.head, self.size, outputs, None if own is None else len(own))
+        outputs = self.model.warm_up(shape)
+        own = from_metadata(config.model, self.model.metadata)
+        self._head = _head(self.model, config.head, self.size, outputs, None if own is None else len(own))
         self.names = names_of(config, own, self._head.classes)
         self._floor = floor_of(config, self.names)
         self._config = config
-        dtype = self._model.inputs[0].dtype
+        dtype = self.model.inputs[0].dtype
         pixels, self._fitting = _format(config.input, self._head, raw=dtype == np.uint8)
         self._blob = Blob(1, self.size, pixels, dtype, channels_last, FILL)
         self._warned: set[str] = set()
@@ -68,7 +69,7 @@ class YoloDetector:
             image: (H, W, 3) uint8 BGR, of any size.
         """
         blob, fit = self.prepare(image)
-        outputs = [output.astype(np.float32, copy=False) for output in self._model.run(blob)]
+        outputs = [output.astype(np.float32, copy=False) for output in self.model.run(blob)]
         xyxy, score, class_id = self._suppress(*self._finite(*self._head.decode(outputs, self._floor)))
         xyxy = boxes.clip(fit.to_picture(xyxy), *fit.source)
         whole = np.flatnonzero((xyxy[:, 2:] > xyxy[:, :2]).all(axis=1))[: self._config.max_detections]
@@ -86,7 +87,7 @@ class YoloDetector:
             self._warn(
                 "%s: NaN or infinite outputs are dropped (%d of %d); the model is damaged or overflows in its "
                 "number type",
-                self._model.path,
+                self.model.path,
                 np.count_nonzero(~good),
                 len(good),
             )
@@ -94,7 +95,7 @@ class YoloDetector:
         if len(score) and score.max() > 1:
             self._warn(
                 "%s: scores up to %.3g, expected 0 to 1; is detect.head right? It is %s",
-                self._model.path,
+                self.model.path,
                 score.max(),
                 self.head,
             )

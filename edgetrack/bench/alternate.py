@@ -1,0 +1,144 @@
+"""The whole daemon by turns with its detector's model alone: same process, same session, same pictures, same minute."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, cast
+
+from edgetrack import app
+from edgetrack.bench.stopwatch import Cost, Stopwatch, threads_cpu_s
+from edgetrack.capture import Source
+from edgetrack.config import Config
+from edgetrack.detect.yolo import YoloDetector
+from edgetrack.errors import CaptureError
+from edgetrack.notify import Systemd
+from edgetrack.types import CaptureState, Frame
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+Bare = Callable[[Frame], Callable[[], object]]  # the model's run on a picture that is prepared
+
+TURN = 25  # pictures, and runs of the model; long against a hiccup, short against a change of the machine's load
+SETTLE = 5  # of each, before: what was decoded meanwhile is used up, and caches are the model's own again
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Both, one right after the other; costs are of one picture or one run."""
+
+    pictures: int
+    daemon: Cost  # CPU of all threads
+    bare: Cost
+    stages: dict[str, Cost]  # of the loop's thread
+    beside_cpu_s: dict[str, float]  # of the threads beside it
+
+
+class Alternating:
+    """A source that interrupts itself: after each TURN of pictures the model runs alone for as long."""
+
+    def __init__(self, source: Source, stopwatch: Stopwatch, bare: Bare, seconds: float) -> None:
+        self.turns: list[Turn] = []
+        self.size = (0, 0)
+        self._source, self._stopwatch, self._bare, self._seconds = source, stopwatch, bare, seconds
+
+    @property
+    def state(self) -> CaptureState:
+        return self._source.state
+
+    def __enter__(self) -> Self:
+        self._source.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._source.__exit__(kind, error, trace)
+
+    def __iter__(self) -> Iterator[Frame | None]:
+        until = time.monotonic() + self._seconds
+        frames, handed = iter(self._source), 0
+        begun = self._snapshot()
+        while time.monotonic() < until:
+            with self._stopwatch.inside("capture"):
+                frame = next(frames, self)
+            if frame is self:
+                return
+            frame = cast("Frame | None", frame)
+            yield frame
+            handed += frame is not None
+            if frame is not None and handed == SETTLE:
+                self.size = frame.size
+                begun = self._snapshot()
+            if frame is not None and handed == SETTLE + TURN:
+                self._note(begun, self._snapshot(), self._alone(frame))
+                handed = 0
+
+    def _snapshot(self) -> tuple[Cost, dict[str, Cost], dict[str, float]]:
+        return whole(), self._stopwatch.spent(), threads_cpu_s()
+
+    def _alone(self, frame: Frame) -> Cost:
+        run = self._bare(frame)
+        for _ in range(SETTLE):
+            run()
+        begun = whole()
+        for _ in range(TURN):
+            run()
+        return whole() - begun
+
+    def _note(
+        self,
+        begun: tuple[Cost, dict[str, Cost], dict[str, float]],
+        ended: tuple[Cost, dict[str, Cost], dict[str, float]],
+        bare: Cost,
+    ) -> None:
+        stages = {stage: each(cost - begun[1].get(stage, Cost())) for stage, cost in ended[1].items()}
+        beside = {name: max(0.0, cpu - begun[2][name]) / TURN for name, cpu in ended[2].items()}
+        self.turns.append(Turn(TURN, each(ended[0] - begun[0]), each(bare), stages, beside))
+
+
+def whole() -> Cost:
+    """The clock, and the CPU time of all threads of this process."""
+    return Cost(time.perf_counter(), time.process_time())
+
+
+def each(cost: Cost) -> Cost:
+    return Cost(cost.wall_s / TURN, cost.cpu_s / TURN)
+
+
+def alternate(config: Config, seconds: float) -> tuple[list[Turn], tuple[int, int], tuple[str, ...]]:
+    """Run the daemon of this configuration for `seconds`.
+
+    Returns:
+        The turns, the pictures' width and height in px, and what the model ran on.
+
+    Raises:
+        CaptureError: the source ended before the first turn, or cannot be opened.
+        ModelError: a model cannot be loaded.
+    """
+    stopwatch = Stopwatch()
+    parts = app.build(config)
+    detector = cast(YoloDetector, parts.detector)
+    prepare, infer = detector.prepare, detector.model.run  # as they are before they are watched
+    source = Alternating(parts.source, stopwatch, lambda frame: partial(infer, prepare(frame.image)[0]), seconds)
+    for owner, method, stage in (
+        (detector, "detect", "decode"),
+        (detector, "prepare", "scale"),
+        (detector.model, "run", "infer"),
+        (parts.embedder, "embed", "embed"),
+        (parts.tracker, "step", "track"),
+        (parts.scene, "observe", "scene"),
+        (parts.publisher, "publish", "publish"),
+    ):
+        stopwatch.watch(owner, method, stage)
+    app.run(replace(parts, source=source), app.Wishes(), Systemd({}), lambda: config)
+    if not source.turns:
+        raise CaptureError(
+            f"bench: the source gave fewer than {SETTLE + TURN} pictures in {seconds:g} s; set capture.loop, or give "
+            "--seconds more"
+        )
+    return source.turns, source.size, tuple(detector.providers)
