@@ -164,6 +164,11 @@ class MqttOutlet:
             link.open()
         except (OSError, EdgetrackError) as error:
             return trouble.of_error(error)
+        with contextlib.closing(link):
+            return self._use(link)
+
+    def _use(self, link: Link) -> str:
+        """Wait until the broker lets us in, and serve; returns what ended the connection."""
         asked = time.monotonic()
         while not link.window and not link.ended:
             link.step(0.5, self._wake)
@@ -310,7 +315,7 @@ class MqttOutlet:
         until = time.monotonic() + FAREWELL_S / 2
         while not link.ended and time.monotonic() < until and mid not in [ack[0] for ack in link.acks]:
             link.step(0.05, self._wake)
-        link.close(self._wake)
+        link.leave(self._wake)
 
     def _report(self, state: Literal["ok", "degraded"], reason: str) -> None:
         """Say it once, when it changes."""

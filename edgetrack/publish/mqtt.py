@@ -108,12 +108,18 @@ class Link:
             self._client.loop_write()
         self._client.loop_misc()
 
-    def close(self, wake: socket.socket) -> None:
+    def leave(self, wake: socket.socket) -> None:
         """Say goodbye, so that the broker drops the will."""
         self._client.disconnect()
         until = time.monotonic() + FAREWELL_S / 2
         while not self.ended and time.monotonic() < until:
             self.step(0.05, wake)
+
+    def close(self) -> None:
+        """Let go of the socket, however the connection ended."""
+        connection: Any = self._client.socket()
+        if connection is not None:
+            connection.close()
 
     def _on_connect(
         self, _: Client, __: object, ___: ConnectFlags, reason: ReasonCode, properties: Properties | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -30,24 +31,21 @@ def _broker(config: Config, options: MqttPublish) -> str:
     except OSError as error:
         raise PublishError(f"publish: {options.url}: {trouble.of_error(error)}") from error
     wake, waker = socket.socketpair()
-    with wake, waker:
+    topic = f"{options.prefix}/{config.device}/{config.camera}"
+    with wake, waker, contextlib.closing(link):
         _until_window(link, wake, began + CONNECT_S, options.url)
         connected_ms = (time.monotonic() - began) * 1e3
-        topic = f"{options.prefix}/{config.device}/{config.camera}/probe"
-        link.publish(topic, b"{}", False)
+        link.publish(f"{topic}/probe", b"{}", False)
         while not link.acks and not link.ended and time.monotonic() < began + 2 * CONNECT_S:
             link.step(0.1, wake)
-        verdict = link.acks[0] if link.acks else None
-        ended = link.ended
-        link.close(wake)
-    if verdict is None:
-        raise PublishError(f"publish: {options.url}: {ended or 'the broker acknowledges nothing'}")
-    _, code, name = verdict
+        if not link.acks:
+            raise PublishError(f"publish: {options.url}: {link.ended or 'the broker acknowledges nothing'}")
+        _, code, name = link.acks[0]
+        link.leave(wake)
     if code >= 0x80:
-        raise PublishError(
-            f"publish: {options.url}: {trouble.of_code(f'what is sent to {topic} is refused', code, name)}"
-        )
-    return f"{options.url}: MQTT {options.version}, connected in {connected_ms:.0f} ms, may write below {topic[:-6]}"
+        verdict = trouble.of_code(f"what is sent to {topic}/probe is refused", code, name)
+        raise PublishError(f"publish: {options.url}: {verdict}")
+    return f"{options.url}: MQTT {options.version}, connected in {connected_ms:.0f} ms, may write below {topic}"
 
 
 def _until_window(link: Link, wake: socket.socket, until: float, url: str) -> None:

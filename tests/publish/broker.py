@@ -226,6 +226,9 @@ class Subscriber:
     ) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        connection = self._client.socket()
+        if connection is not None:  # paho does not wait for the end of TLS
+            connection.close()
 
     def wait_subscribed(self, timeout_s: float = 20) -> None:
         assert self._subscribed.wait(timeout_s), f"not subscribed to {self._topic} within {timeout_s} s"
