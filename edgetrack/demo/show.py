@@ -29,7 +29,7 @@ from edgetrack.demo.shipped import shipped_model
 from edgetrack.errors import PublishError
 from edgetrack.notify import Systemd
 from edgetrack.render import CLASSES
-from edgetrack.render.scene import LINES, ZONES, Scene
+from edgetrack.render.scene import COUNTED, LINES, ZONES, Scene
 from edgetrack.scene import Scene as LiveScene
 
 MODEL = "edgetrack-nano-int8.onnx"
@@ -54,7 +54,15 @@ def demo_config(
             pace="fast" if options.fast else "realtime",
         ),
         detect=DetectConfig(model=str(model)),
-        lines=[LineConfig(name=name, start=scene.line(name)[0], end=scene.line(name)[1]) for name in LINES],
+        lines=[
+            LineConfig(
+                name=name,
+                start=scene.line(name)[0],
+                end=scene.line(name)[1],
+                classes=[CLASSES[class_id] for class_id in COUNTED[name]],
+            )
+            for name in LINES
+        ],
         zones=[ZoneConfig(name=name, polygon=list(scene.zone(name))) for name in ZONES],
         runtime=RuntimeConfig(),
         health=HealthConfig(every_s=1),

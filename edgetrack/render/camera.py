@@ -19,10 +19,10 @@ NEAREST_M = 0.3  # nothing is drawn nearer than this
 class View:
     """Where a camera hangs and how it looks, whatever its resolution."""
 
-    height_m: float = 5.0
-    pitch_deg: float = 24.0  # downwards
+    height_m: float = 4.7
+    pitch_deg: float = 25.0  # downwards
     yaw_deg: float = 0.0  # to the right
-    focal: float = 0.832  # of the picture's width; 62 degrees across
+    focal: float = 0.84  # of the picture's width; 61 degrees across
 
 
 class Camera:

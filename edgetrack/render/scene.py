@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from edgetrack.render import BICYCLE, CAR, PERSON
 from edgetrack.render.camera import Camera, Ground, View
 from edgetrack.render.counting import Crossing, Foot, Visit, crossings, visits
 from edgetrack.render.dice import Dice
@@ -15,14 +16,20 @@ from edgetrack.render.weather import easy_weather, hard_weather
 from edgetrack.types import Image
 
 LINES: dict[str, tuple[Ground, Ground]] = {  # on the ground, metres
-    "pavement": ((0.4, 5.4), (0.4, 9.45)),
-    "road": ((1.2, 9.75), (1.2, 16.1)),
-    "far-side": ((-1.0, 16.3), (-1.0, 20.9)),
-    "zebra": ((-5.6, 12.9), (-1.6, 12.9)),
+    "pavement": ((0.4, 5.0), (0.4, 8.5)),
+    "road": ((1.2, 8.65), (1.2, 14.3)),
+    "far-side": ((-1.0, 14.5), (-1.0, 18.3)),
+    "zebra": ((-5.6, 11.2), (-1.6, 11.2)),
+}
+COUNTED: dict[str, tuple[int, ...]] = {  # who can cross them
+    "pavement": (PERSON,),
+    "road": (CAR, BICYCLE),
+    "far-side": (PERSON,),
+    "zebra": (PERSON,),
 }
 ZONES: dict[str, tuple[Ground, ...]] = {
-    "stop": ((-4.6, 5.6), (-1.6, 5.6), (-1.6, 9.4), (-4.6, 9.4)),
-    "shop": ((2.0, 16.5), (6.5, 16.5), (6.5, 20.6), (2.0, 20.6)),
+    "stop": ((-4.2, 5.1), (-1.4, 5.1), (-1.4, 8.7), (-4.2, 8.7)),
+    "shop": ((2.0, 14.7), (6.5, 14.7), (6.5, 18.1), (2.0, 18.1)),
 }
 HYSTERESIS = 0.01  # of the picture's height, as lines are configured by default
 MIN_INSIDE_S = 0.5  # as zones are configured by default
@@ -108,11 +115,11 @@ class Scene:
         found = []
         for track_id in self.walks:
             first, feet = self._feet(track_id)
-            for name in LINES:
+            class_id = self.movers[track_id - 1].class_id
+            for name in (name for name in LINES if class_id in COUNTED[name]):
                 a, b = self.line(name)
                 start, end = (a[0] * self.width, a[1] * self.height), (b[0] * self.width, b[1] * self.height)
                 for k, direction in crossings(feet, start, end, hysteresis * self.height):
-                    class_id = self.movers[track_id - 1].class_id
                     found.append(Crossing(name, track_id, class_id, first + k, direction))
         return sorted(found, key=lambda crossing: (crossing.frame, crossing.track_id))
 
@@ -132,16 +139,16 @@ class Scene:
 def street_posts(dice: Dice, layout: Layout, hard: bool) -> list[Post]:
     leaf = dice.pick(((50, 110, 70), (45, 95, 80), (60, 130, 95)))
     grey = dice.pick(((70, 70, 68), (60, 75, 60), (45, 45, 48)))
-    posts = [Post((3.6, layout.kerb - 0.35), "lamp", grey, 1.0), Post((-9.5, layout.far_kerb + 0.5), "tree", leaf, 1.0)]
+    posts = [Post((3.6, layout.kerb - 0.35), "lamp", grey, 1.0), Post((-8.3, layout.far_kerb + 0.5), "tree", leaf, 1.0)]
     posts += [
-        Post((8.2, layout.far_kerb + 0.5), "tree", leaf, 0.9),
-        Post((-6.3, layout.kerb - 0.4), "sign", (40, 40, 200), 1.0),
+        Post((7.6, layout.far_kerb + 0.5), "tree", leaf, 0.9),
+        Post((-5.2, layout.kerb - 0.4), "sign", (40, 40, 200), 1.0),
     ]
     posts += [Post((x, layout.kerb - 0.3), "bollard", grey, 1.0) for x in (-1.4, -0.2, 5.2)]
-    posts.append(Post((5.6, layout.kerb - 3.9), "bin", dice.pick(((60, 90, 60), (90, 80, 60), (60, 60, 140))), 1.0))
+    posts.append(Post((4.2, layout.kerb - 0.6), "bin", dice.pick(((60, 90, 60), (90, 80, 60), (60, 60, 140))), 1.0))
     if hard:
         posts += [
-            Post((-5.3, layout.kerb - 3.0), "tree", leaf, 0.95),
+            Post((-4.5, layout.kerb - 2.6), "tree", leaf, 0.95),
             Post((1.6, layout.far_kerb + 0.4), "tree", leaf, 0.8),
         ]
     return posts

@@ -42,9 +42,9 @@ GRASS: tuple[Colour, ...] = ((60, 120, 90), (55, 105, 75), (70, 130, 110))
 class Layout:
     """Where things are, metres; the road runs along x."""
 
-    kerb: float = 9.6  # z: the near pavement ends, the road begins
-    far_kerb: float = 16.2
-    wall: float = 21.0  # z of the houses
+    kerb: float = 8.9  # z: the near pavement ends, the road begins
+    far_kerb: float = 14.4
+    wall: float = 18.4  # z of the houses
     zebra: float | None = -3.6  # x of its middle
     zebra_width: float = 3.2
     square: bool = False  # paving everywhere, no road

@@ -129,7 +129,8 @@ class Plan:
 
     def _look(self, mover: Mover) -> dict[int, _Tick]:
         found = {}
-        first, last = max(0, math.ceil(mover.start_s / TICK_S)), min(mover.end_s, self._seconds) / TICK_S
+        first = math.ceil(max(mover.start_s, -QUIET_S) / TICK_S)
+        last = min(mover.end_s, self._seconds + QUIET_S) / TICK_S
         height, half = {PERSON: (1.75, 0.3), CAR: (1.5, 2.2), BICYCLE: (1.75, 0.8)}[mover.class_id]
         for k in range(first, math.floor(last)):
             actor = mover.at(k * TICK_S)
@@ -189,7 +190,7 @@ def _cover(a: _Tick, b: _Tick) -> float:
 
 def street_traffic(dice: Dice, plan: Plan, layout: Layout, seconds: float, hard: bool, rain: bool, night: bool) -> None:
     """Fill a plan: walkers on both pavements, over the zebra and to the shop; cars and bicycles in both lanes."""
-    near, far = (layout.kerb - 3.6, layout.kerb - 0.7), (layout.far_kerb + 0.8, layout.wall - 1.0)
+    near, far = (layout.kerb - 3.4, layout.kerb - 0.7), (layout.far_kerb + 0.8, layout.wall - 1.0)
     zebra = layout.zebra if layout.zebra is not None else -3.6
     busy = 0.5 if hard else 1.0
 
