@@ -336,13 +336,14 @@ class Authority:
         self._folder = folder
         self.pem = folder / f"{name}.pem"
         self._key = folder / f"{name}.key"
-        self._openssl("req", "-x509", *NEW_KEY, "-keyout", self._key, "-out", self.pem, "-subj", f"/CN={name}")
+        signs = ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]  # or strict clients (Python 3.13) will not have it
+        self._openssl("req", "-x509", *NEW_KEY, "-keyout", self._key, "-out", self.pem, "-subj", f"/CN={name}", *signs)
 
     def sign(self, name: str, *, host: str = "localhost", expired: bool = False) -> Certificate:
         """A certificate for `host` with the common name `name`."""
         request, cert, key = (self._folder / f"{name}.{ending}" for ending in ("csr", "pem", "key"))
         extensions = self._folder / f"{name}.ext"
-        extensions.write_text(f"subjectAltName=DNS:{host}\n")
+        extensions.write_text(f"subjectAltName=DNS:{host}\nauthorityKeyIdentifier=keyid,issuer\n")
         self._openssl("req", *NEW_KEY, "-keyout", key, "-out", request, "-subj", f"/CN={name}")
         signing = ["-CA", self.pem, "-CAkey", self._key, "-CAcreateserial", "-extfile", extensions]
         self._openssl("x509", "-req", "-in", request, "-out", cert, *signing, "-days", "-1" if expired else "30")
