@@ -105,7 +105,7 @@ def mahalanobis(innovation: Array, variance: Array) -> Array:
     Returns:
         (P,)
     """
-    return np.asarray((innovation * innovation / variance).sum(axis=0))
+    return np.asarray(np.add.reduce(innovation * innovation / variance, axis=0))
 
 
 def update(state: Array, variance: Array, cxcyah: Array) -> None:

@@ -113,6 +113,8 @@ class Appearance:
         pairs = alone.nonzero()[0]
         pairs = pairs[live.gallery.within(slots[pairs], look.embedding[j[pairs]], self.max_distance)]
         matches.add(i[pairs], j[pairs])
+        if len(pairs) == len(i):
+            return
 
         rivals = (~alone).nonzero()[0]
         missed = live.rows["missed"][i[rivals]]

@@ -120,9 +120,9 @@ class Tracker:
         if self._width not in (None, embedding.shape[1]):
             raise ValueError(f"embedding: is {embedding.shape[1]} wide, earlier ones were {self._width}")
         norm2 = np.einsum("nd,nd->n", embedding, embedding)
-        if not np.isfinite(norm2).all():
-            raise ValueError("embedding: holds NaN or infinity")
-        if np.abs(norm2 - 1).max() > UNIT_ERROR:
+        if not np.abs(norm2 - 1).max() <= UNIT_ERROR:  # also where it is NaN
+            if not np.isfinite(norm2).all():
+                raise ValueError("embedding: holds NaN or infinity")
             embedding = embedding / np.sqrt(np.maximum(norm2, TINY))[:, None]
         return np.asarray(embedding, np.float32)
 
@@ -137,7 +137,7 @@ class Tracker:
                 live.rows["slot"] = live.gallery.take(len(live.rows))
             else:
                 live.average = np.zeros((len(live.rows), self._width), np.float32)
-        share = self._confidence.share(look.score, look.class_id)
+        share = np.ones(len(look.score)) if self.config.exact else self._confidence.share(look.score, look.class_id)
         measured = kalman.measurement_variance(self._noise, live.state)
         matches = Matches(len(live.rows), len(look.score))
         if len(live.rows) and len(look.score):
@@ -220,7 +220,7 @@ class Tracker:
 
     def _give_birth(self, time: float, look: Look, share: Array, matches: Matches) -> None:
         live = self._live
-        columns = (matches.detection_open & (self.config.exact | (share >= self.config.new_track_score))).nonzero()[0]
+        columns = (matches.detection_open & (share >= self.config.new_track_score)).nonzero()[0]
         if not len(columns):
             return
         born = np.zeros(len(columns), TRACK)

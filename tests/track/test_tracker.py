@@ -1,5 +1,8 @@
 """What the tracker promises beside the paper: its contract, and its answer to bad input."""
 
+import gc
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -179,6 +182,30 @@ def test_five_thousand_detections_in_one_frame_are_tracked():
         tracks = tracker.step(frame * FRAME_S, crowd)
     assert len(tracks) == 5000
     assert tracks.confirmed.all()
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_memory_does_not_grow_with_visitors(exact: bool):
+    """Ten people at a time pass through; after 500 ids the tracker holds what it held after 100."""
+    rng = np.random.default_rng(0)
+    tracker = Tracker(TrackConfig(exact=exact, max_age=5, max_age_s=5 * FRAME_S, gallery=20))
+
+    def pass_through(visits: range) -> int:
+        for visit in visits:
+            lefts, looks = np.arange(10) * 100.0, rng.normal(size=(10, 64)).astype(np.float32)
+            for frame in range(12):
+                seen = people(*lefts + frame, embedding=looks) if frame < 6 else Detections.empty()
+                tracks = tracker.step((12 * visit + frame) * FRAME_S, seen)
+        gc.collect()
+        assert tracks.track_id.size == 0
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        after_100, after_500 = pass_through(range(10)), pass_through(range(10, 50))
+    finally:
+        tracemalloc.stop()
+    assert after_500 - after_100 < 20_000
 
 
 def test_slots_of_galleries_are_used_again():
