@@ -258,7 +258,9 @@ def test_a_disk_that_cannot_be_written_is_told_and_used_when_it_can(
         subscriber.wait_topic("/event/line_crossed", b'"seq":1,')
         (tmp_path / "state").unlink()
         until(lambda: bool(outlet.publish([crossing()])) or outbox_state(outlet).state == "ok", 20, lambda: "not used")
-        last = numbers(wait_sent(outlet) and subscriber.messages)[-1]
+        wait_sent(outlet)
+        subscriber.settle()
+        last = numbers(subscriber.messages)[-1]
     with publisher(broker.url, EAGER) as outlet:
         outlet.publish([crossing()])
         wait_sent(outlet)
