@@ -222,10 +222,18 @@ def _no_list(node: Node, kind: mi.ListType | mi.TupleType, spot: _Spot) -> str:
     elif node.value is None:
         remedy = "; write [] or remove the key"
     elif found(node, spot.key) != "a value":
-        count = len(kind.item_types) if isinstance(kind, mi.TupleType) else 1
-        remedy = f"; write [{', '.join([shown(node.text)] * count)}]"
+        remedy = f"; write [{_items(node.text, kind, spot)}]"
     about = f" ({spot.about})" if spot.about else ""
     return f"found {found(node, spot.key)}; expected {expected(kind)}{about}{remedy}"
+
+
+def _items(text: str, kind: mi.ListType | mi.TupleType, spot: _Spot) -> str:
+    """What belongs between the brackets that are missing."""
+    if isinstance(kind, mi.ListType) or "," in text:
+        return shown(text)
+    if spot.key.endswith("]"):  # a number where a corner of an area is expected
+        return "x, y"
+    return ", ".join([shown(text)] * len(kind.item_types))
 
 
 def _wanted(kind: mi.Type) -> str:

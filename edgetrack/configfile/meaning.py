@@ -41,6 +41,11 @@ class Where:
     key: str
     notes: Notes
 
+    def below(self, room: str, i: int) -> Where:
+        """The settings of one item of a list."""
+        rooms: Any = self.node.value
+        return Where(rooms[room].value[i], f"{room}[{i}]", self.notes)
+
     def note(self, key: str, text: str, hint: bool = False) -> None:
         """Note a mistake at a key of these settings, or at the settings where the key is not written."""
         keys = self.node.value if isinstance(self.node.value, dict) else {}
@@ -67,10 +72,8 @@ def _(config: Config, where: Where) -> Config:
         for room in ("zones", "lines"):
             for i, settings in enumerate(getattr(config, room)):
                 for name in (name for name in settings.classes if name not in reported):
-                    text = (
-                        f"{room}[{i}].classes has '{name}', which detect.classes leaves out; add it there or remove it"
-                    )
-                    where.note(room, text + did_you_mean(name, reported))
+                    text = f"detect.classes leaves out '{name}'; add it there or remove it here"
+                    where.below(room, i).note("classes", text + did_you_mean(name, reported))
     return config
 
 

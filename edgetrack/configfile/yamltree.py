@@ -24,13 +24,17 @@ LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where PyY
 # Characters that YAML allows (section 5.1), less those that end lines for some readers only.
 FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
+BACKSLASH = r"write \\ for a backslash, or use single quotes"
 REMEDIES = (  # part of libyaml's message -> what to do
     ("found character that cannot start any token", "put a value that starts with this character in quotes"),
     (
         "could not find expected ':'",
         "write key: value, with a space after the colon, and keys exactly below each other",
     ),
-    ("mapping values are not allowed", "put a value that contains ': ' in quotes, and keys exactly below each other"),
+    (
+        "mapping values are not allowed",
+        "put a value that contains ': ' in quotes, a space after each colon, and keys exactly below each other",
+    ),
     ("did not find expected key", "check the indentation: keys of one level stand exactly below each other"),
     (
         "did not find expected '-' indicator",
@@ -38,9 +42,10 @@ REMEDIES = (  # part of libyaml's message -> what to do
     ),
     ("did not find expected ',' or ']'", "close the list with ]"),
     ("did not find expected ',' or '}'", "close the mapping with }"),
-    ("block sequence entries are not allowed", "put the list on lines of its own below its key"),
+    ("block sequence entries are not allowed", 'put the list on lines of its own below its key, or "-" in quotes'),
     ("unexpected end of stream", "close the quotes or brackets opened here"),
-    ("unknown escape character", r"write \\ for a backslash, or use single quotes"),
+    ("unknown escape character", BACKSLASH),
+    ("expected hexdecimal number", BACKSLASH),  # "C:\Users"
 )
 
 

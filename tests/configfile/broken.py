@@ -65,6 +65,11 @@ EXACT = {
     ),
     GOOD + "embed: none\n": "3:8: embed: found 'none'; expected one of reid, histogram, none; write {kind: none, ...}",
     # meaning
+    "capture: {kind: file, path: clip.mp4}\ndetect: {model: model.onnx, classes: [person, car]}\n"
+    "lines: [{name: a, start: [0, 0], end: [1, 1], classes: [preson]}]\n": (
+        "3:56: lines[0].classes: detect.classes leaves out 'preson'; add it there or remove it here; "
+        "did you mean 'person'?"
+    ),
     ZONE + "[[0, 0], [1, 1], [1, 0], [0, 1]]\n": (
         "5:14: zones[0].polygon: the edges 1-2 and 3-4 cross; list the corners in order around the area"
     ),
@@ -107,6 +112,9 @@ PLACED = {
     "capture: [\n": ("2:1: ", "not YAML"),
     "a: 'b\n": ("2:1: ", "close the quotes"),
     'a: "b\\q"\n': ("1:6: ", "backslash"),
+    'a: "C:\\Users\\me"\n': ("1:", "backslash"),
+    "zones:\n  - name:porch\n    polygon: []\n": ("3:12: ", "a space after each colon"),
+    "publish:\n  - kind: jsonl\n    path: -\n": ("3:11: ", '"-" in quotes'),
     "capture:\n  kind: file\n path: x\n": ("3:2: ", "indentation"),
     "capture: kind: file\n": ("1:14: ", "in quotes"),
     "a: @b\n": ("1:4: ", "quotes"),
@@ -183,6 +191,8 @@ PLACED = {
     GOOD + "lines: [{name: a, start: [0, 0]}]\n": ("3:9: lines[0].end", "is missing"),
     GOOD + "lines: [{name: a, start: [0], end: [1, 1]}]\n": ("3:26: lines[0].start", "expected 2"),
     GOOD + "lines: [{name: a, start: 0, end: [1, 1]}]\n": ("3:26: lines[0].start", "write [0, 0]"),
+    GOOD + 'lines: [{name: a, start: "0.5, 1", end: [1, 1]}]\n': ("3:26: lines[0].start", "write [0.5, 1]"),
+    ZONE + "[0, [1, 0], [1, 1]]\n": ("5:15: zones[0].polygon[0]", "write [x, y]"),
     GOOD + "lines: [{name: a, start: [0, x], end: [1, 1]}]\n": ("3:30: lines[0].start[1]", "found 'x'"),
     GOOD + "password: hunter2\n": ("3:1: password", "password_file"),
     GOOD + "mqtt: {host: a}\n": ("3:1: mqtt", "kind: mqtt"),
@@ -273,7 +283,10 @@ PLACED = {
         "masks[0]: the edges",
     ),
     "capture: {kind: file, path: clip.mp4}\ndetect: {model: model.onnx, classes: [car]}\n"
-    "zones: [{name: a, polygon: [[0, 0], [1, 0], [1, 1]], classes: [cat]}]\n": ("3:8: zones", "did you mean 'car'"),
+    "zones: [{name: a, polygon: [[0, 0], [1, 0], [1, 1]], classes: [cat]}]\n": (
+        "3:63: zones[0].classes",
+        "did you mean 'car'",
+    ),
     RTSP + "  url: camera.local/stream\n": ("4:8: capture.url", "has no scheme"),
     RTSP + "  url: rstp://cam/stream\n": ("4:8: capture.url", "did you mean 'rtsp'"),
     RTSP + "  url: ftp://cam/stream\n": ("4:8: capture.url", "starts with ftp://"),
