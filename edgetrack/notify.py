@@ -14,6 +14,8 @@ from collections.abc import Mapping
 
 log = logging.getLogger(__name__)
 
+PATIENCE_S = 0.5  # with a manager that does not read; the data path calls, and must not stand still
+
 
 class Systemd:
     """The line to the service manager."""
@@ -52,6 +54,7 @@ class Systemd:
             return
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as line:
+                line.settimeout(PATIENCE_S)
                 line.sendto(text.encode(), self._address)
         except OSError as error:
             log.debug("NOTIFY_SOCKET %r: %s", self._address, error)

@@ -63,3 +63,15 @@ def test_without_systemd_every_call_does_nothing() -> None:
 
 def test_a_manager_that_is_gone_disturbs_nobody(tmp_path: Path) -> None:
     Systemd({"NOTIFY_SOCKET": str(tmp_path / "nobody")}).ready()
+
+
+def test_a_manager_that_does_not_read_delays_but_never_stops_the_daemon(
+    manager: tuple[socket.socket, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket holds ten datagrams or so; the next would wait for ever."""
+    monkeypatch.setattr("edgetrack.notify.PATIENCE_S", 0.001)
+    end, address = manager
+    systemd = Systemd({"NOTIFY_SOCKET": address})
+    for number in range(2000):
+        systemd.status(str(number))
+    assert end.recv(4096) == b"STATUS=0"
