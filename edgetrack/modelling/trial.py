@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -35,6 +37,11 @@ def opened(path: str) -> YoloDetector | ReidEmbedder:
     Raises:
         ModelError: it is neither, with the reasons.
     """
+    with _unheard():
+        return _opened(path)
+
+
+def _opened(path: str) -> YoloDetector | ReidEmbedder:
     runtime = RuntimeConfig(threads=1)
     try:
         return YoloDetector(DetectConfig(model=path, min_score=FLOOR), runtime)
@@ -45,6 +52,20 @@ def opened(path: str) -> YoloDetector | ReidEmbedder:
             if str(no_embedder) == str(no_detector):
                 raise
             raise ModelError(f"{no_detector} (nor an embedder: {no_embedder})") from None
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """What an operator is told of the daemon's one model would be told here of every candidate."""
+    rooms = [logging.getLogger(f"edgetrack.detect.{name}") for name in ("yolo", "reid", "labels")]
+    before = [room.level for room in rooms]
+    for room in rooms:
+        room.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for room, level in zip(rooms, before, strict=True):
+            room.setLevel(level)
 
 
 def boxes_of(picture: Picture) -> NDArray[np.int64]:

@@ -131,7 +131,7 @@ def test_fragile_blocks_stay_in_float(tmp_path: Path, capsys: pytest.CaptureFixt
     net = square_net(tmp_path / "loud.onnx", outlier=1e4)
     assert quantize(net, tmp_path) == 0
     out = capsys.readouterr().out
-    assert "all in int8, ranges by minmax: AP50 0.0" in out
+    assert "all in int8, ranges by minmax: AP50 0.000 (1.000)" in out
     assert "blocks in float" in out
     found = answer(capsys, "info", tmp_path / "loud-int8.onnx")
     assert 0 < found["quantized_share"] < 1
