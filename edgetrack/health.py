@@ -18,11 +18,15 @@ PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 2**20  # 16 KiB on a Raspberry Pi 5
 
 
 class Monitor:
-    """Measures the loop and tells, every `every_s` and on each change of state, a Health report."""
+    """Measures the loop and tells, every `every_s` and on each change of state, a Health report.
+
+    Figures are those since the last report that was due by time: between two changes of state lie a few frames at most,
+    which are no rate.
+    """
 
     def __init__(self, every_s: float) -> None:
         self.every_s = every_s
-        self._started = self._told = self._lap = time.monotonic()
+        self._started = self._since = self._told = self._lap = time.monotonic()
         self._key: tuple[str, str] = ("", "")
         self._clear()
 
@@ -49,12 +53,12 @@ class Monitor:
         tracks: int,
         stopping: bool = False,
     ) -> Health | None:
-        """A report if one is due, else None; the figures are those since the last one."""
+        """A report if one is due, else None."""
         now = time.monotonic()
         state, reason = _judge(capture, publish, stopping)
         if (state, reason) == self._key and now - self._told < self.every_s:
             return None
-        elapsed, frames = max(now - self._told, 1e-6), max(self._frames, 1)
+        elapsed, frames = max(now - self._since, 1e-6), max(self._frames, 1)
         health = Health(
             state=state,
             reason=reason,
@@ -71,7 +75,9 @@ class Monitor:
             temperature_c=_temperature_c(),
         )
         self._key, self._told = (state, reason), now
-        self._clear()
+        if now - self._since >= self.every_s:
+            self._since = now
+            self._clear()
         return health
 
 

@@ -199,9 +199,9 @@ class Health:
     utc: float
     captured: float  # s, monotonic
     uptime_s: float
-    fps: float  # frames through the whole loop per second since the last report
+    fps: float  # frames through the whole loop per second since the last report that was due by time
     tracks: int
-    latency_ms: Mapping[str, float]  # p50, p95, max: capture to hand-over to the publishers, since the last report
+    latency_ms: Mapping[str, float]  # p50, p95, max: capture to hand-over to the publishers, since then
     stage_ms: Mapping[str, float]  # mean per frame: capture, detect, embed, track, scene, publish
     capture: CaptureState
     publish: tuple[PublishState, ...]
