@@ -30,7 +30,7 @@ OWNERS = {
     "yaml": {"configfile.py", "yamltree.py"},
     "scipy": {"track/*", "evaluate/*"},
     "av": {"capture/*", "image.py", "demo.py", "demo/*"},
-    "importlib": {"registry.py"},
+    "importlib": {"registry.py", "track/lsap.py"},
 }
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
+
+from edgetrack.track.lsap import linear_sum_assignment
 
 Array = NDArray[np.floating[Any]]
 Index = NDArray[np.intp]
