@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 MAX_WIDTH = 8192  # values of an embedding; networks give 128 to 4096, and a detector's outputs are more
 MAX_BATCH = 32  # of models that leave it open; a buffer for 32 crops of 128 x 256 px takes 13 MB
+CPU_BATCH = 4  # on a CPU: with 10 people in view 40 MB less than all at once, for 6 % more time; the rows are the same
 OPEN_SIZE = (128, 256)  # px, width and height, where a model leaves them open; people stand
 # Channels first: as torchreid exports. Channels last: as OpenVINO's person-reidentification models want it.
 RGB = PixelFormat("rgb", 1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -45,6 +46,7 @@ class ReidEmbedder:
         self._blob = Blob(fixed or 1, size, pixels, self._model.inputs[0].dtype, channels_last)
         self._renew = (size, pixels, self._model.inputs[0].dtype, channels_last)
         self._fixed = fixed is not None
+        self._most = CPU_BATCH if self.providers == ("cpu",) else MAX_BATCH
         self._warned = False
         outputs = self._model.run(self._blob.array)
         crops, shape = len(self._blob.array), outputs[0].shape
@@ -72,8 +74,8 @@ class ReidEmbedder:
     def _batch(self, wanted: int) -> int:
         """Crops a run; the buffer grows with the need, and stays."""
         room = len(self._blob.array)
-        if not self._fixed and room < min(wanted, MAX_BATCH):
-            room = min(max(wanted, 2 * room), MAX_BATCH)
+        if not self._fixed and room < min(wanted, self._most):
+            room = min(max(wanted, 2 * room), self._most)
             self._blob = Blob(room, *self._renew)
         return room
 
