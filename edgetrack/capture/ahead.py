@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-AHEAD = 3  # pictures decoded before they are wanted; each of 1080p takes 6 MB
+AHEAD = 1  # pictures that wait, besides the one in the reader's hand; each of 1080p takes 6 MB
 WAIT_S = 0.5  # longest silence towards the loop, so that it can be stopped while a picture is not due yet
 CLOSE_S = 1.0  # longest wait for the decoder
 
