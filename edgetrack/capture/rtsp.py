@@ -106,6 +106,8 @@ class RtspCamera:
             return av.open(self._url, options=options, timeout=(config.open_timeout_s, config.stall_s))
         except av.HTTPUnauthorizedError as error:
             raise OSError(f"{why(error)}; check capture.username and its password") from error
+        except av.HTTPNotFoundError as error:
+            raise OSError(f"{why(error)}; check the path in capture.url") from error
         except av.InvalidDataError as error:
             late = time.monotonic() - began >= config.open_timeout_s
             raise OSError(NO_ANSWER if late else "what answers sends no video") from error

@@ -103,6 +103,13 @@ def test_a_camera_lets_in_who_knows_the_password(tmp_path: Path, caplog: pytest.
     assert "p%40ss" not in caplog.text
 
 
+@needs_server
+def test_a_path_that_the_camera_does_not_know_is_told_as_such() -> None:
+    with RtspServer() as server, open_source(settings(f"{server.url}-2")) as source:
+        wait_for(source, "degraded")
+        assert source.state.reason == "Server returned 404 Not Found; check the path in capture.url"
+
+
 def test_a_camera_that_is_not_there_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
     url = f"rtsp://admin:s3cret@127.0.0.1:{free_port()}/stream?password=s3cret"
     caplog.set_level(logging.DEBUG)
