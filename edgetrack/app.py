@@ -86,6 +86,7 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
     look = itertools.cycle([True] + [False] * (parts.config.detect.every - 1))  # counts frames seen, not frames taken
     tracks, utc = Tracks.empty(), 0.0
     with parts.publisher as publisher, parts.source as source:
+        parts.scene.restore(publisher.restored)
         publisher.publish([describe(parts), *parts.scene.snapshot(time.time(), time.monotonic())])
         systemd.ready()
         for frame in source:

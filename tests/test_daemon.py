@@ -168,6 +168,24 @@ def test_systemd_hears_ready_status_watchdog_and_stopping(
     assert any(message.startswith(b"STATUS=") for message in heard)
 
 
+def test_counts_go_on_after_a_power_cut(tmp_path: Path, settings: dict[str, Any], subscriber: Subscriber) -> None:
+    """Killed without a warning, the next daemon counts on in the same epoch, and ends the tracks that were open."""
+    config = write_config(tmp_path / "run.yaml", **live(settings))
+    with running(config) as daemon:
+        before = subscriber.wait_for("/line/door/count", '"in":1').payload
+        daemon.process.kill()
+        daemon.wait()
+    with running(config):
+        after = subscriber.wait_for("/line/door/count", '"in":2').payload
+    assert after["boot"] != before["boot"]
+    assert (after["epoch"], after["since"]) == (before["epoch"], before["since"])
+    ends = [m.payload for m in subscriber.on("/track/person") if m.payload["type"] == "end"]
+    assert "restart" in {end["reason"] for end in ends}
+    events = [m.payload["seq"] for m in subscriber.on("/track/") if m.payload["type"] != "update"]
+    events += [m.payload["seq"] for m in subscriber.on("/event/")]
+    assert sorted(set(events)) == list(range(1, max(events) + 1))
+
+
 def test_the_broker_says_offline_when_the_daemon_is_killed(
     tmp_path: Path, settings: dict[str, Any], subscriber: Subscriber
 ) -> None:

@@ -46,6 +46,11 @@ class Line:
         for class_id in classes:
             self._counts.setdefault(class_id, (0, 0))
 
+    def restore(self, count: LineCount) -> None:
+        """Go on from what an earlier daemon had counted."""
+        self._counts = {**dict.fromkeys(self._classes, (0, 0)), **count.counts}
+        self.since_utc = count.since_utc
+
     def fits(self, config: LineConfig) -> bool:
         """The same line, whatever else is set."""
         mine = self.config

@@ -14,7 +14,7 @@ from edgetrack.scene.lines import Line
 from edgetrack.scene.lives import Life, Moment
 from edgetrack.scene.steps import SLACK, Happening, Sighting, Steps, walk
 from edgetrack.scene.zones import Zone
-from edgetrack.types import EndReason, Event, Frame, Tracks
+from edgetrack.types import EndReason, Event, Frame, LineCount, Tracks
 
 MAX_PRELUDE = 100  # sightings kept of a track that is not confirmed; n_init is smaller
 
@@ -65,6 +65,13 @@ class Scene:
             life.zones = self._zones_of(life.track_id)
         if self._now:
             self._scale(self._now.size)
+
+    def restore(self, counts: Sequence[LineCount]) -> None:
+        """Lines go on from what an earlier daemon had counted, found by name; to be called before the first frame."""
+        by_name = {count.line: count for count in counts}
+        for line in self._lines:
+            if line.config.name in by_name:
+                line.restore(by_name[line.config.name])
 
     def observe(self, frame: Frame, tracks: Tracks) -> list[Event]:
         """What this frame brings.

@@ -9,7 +9,7 @@ import pytest
 import edgetrack.scene
 from edgetrack.errors import ConfigError
 from edgetrack.scene import Scene
-from edgetrack.types import Tracks
+from edgetrack.types import LineCount, Tracks
 from tests.scene.walks import DOOR, FPS, NAMES, PORCH, config, directions, of, picture, standing, stroll, tracks
 
 IN, OUT = (320.0, 240.0), (20.0, 240.0)
@@ -156,3 +156,16 @@ def test_a_gap_longer_than_can_be_walked_frame_by_frame_is_walked_in_longer_step
     scene.observe(picture(1), tracks({1: standing(220, 240)}))
     events = scene.observe(picture(1_000_001), tracks({1: standing(420, 240)}))
     assert directions(events) == ["in"]
+
+
+def test_a_line_counts_on_from_what_an_earlier_daemon_had_counted() -> None:
+    scene = Scene(config([DOOR]), NAMES)
+    scene.restore([LineCount(DOOR.name, {0: (7, 2)}, since_utc=5.0, utc=9.0, captured=0.0)])
+    counts = [e for e in stroll(scene, WALK) if isinstance(e, LineCount)]
+    assert [(count.counts[0], count.since_utc) for count in counts] == [((8, 2), 5.0)]
+
+
+def test_counts_of_a_line_that_is_gone_are_left_alone() -> None:
+    scene = Scene(config([DOOR]), NAMES)
+    scene.restore([LineCount("gone", {0: (7, 2)}, since_utc=5.0, utc=9.0, captured=0.0)])
+    assert [e.line for e in scene.snapshot(1.0, 1.0) if isinstance(e, LineCount)] == [DOOR.name]
