@@ -180,7 +180,9 @@ class DetectConfig(Settings, frozen=True, kw_only=True):
     classes: Annotated[list[str], Meta(max_length=1000, description="names to report; empty: all of them")] = field(
         default_factory=list
     )
-    min_score: Annotated[float, Meta(ge=0, le=1, description="detections below are dropped")] = 0.4
+    min_score: Annotated[
+        float, Meta(ge=0, le=1, description="detections below are dropped; the tracker itself trusts strong ones more")
+    ] = 0.25
     min_scores: Annotated[
         dict[str, Fraction], Meta(max_length=1000, description="min_score for single classes, {car: 0.5}")
     ] = field(default_factory=dict)

@@ -70,7 +70,7 @@ def published_tracks(subscriber: Subscriber) -> Trajectories:
 def test_the_street_is_followed_and_counted(
     tmp_path: Path, shared: Path, truth: dict[str, Any], broker: Broker, subscriber: Subscriber
 ) -> None:
-    """PicoDet and OSNet on 350 frames of 1080p; the bands are a few points round what was measured."""
+    """PicoDet and OSNet, 350 frames of 1080p: HOTA 0.46, IDF1 0.63, 9 of 31 crossings wrong when this was written."""
     settings = street(shared, broker, truth, "picodet_s_416_coco.onnx")
     with running(write_config(tmp_path / "street.yaml", **settings)) as daemon:
         assert daemon.wait(300) == 0, daemon.log.read_text()
@@ -81,8 +81,8 @@ def test_the_street_is_followed_and_counted(
     assert subscriber.on("/event/line_crossed")
     scores = evaluate(read_truth(shared / STREET / "gt.txt"), published_tracks(subscriber))
     print(f"HOTA {scores.hota:.3f} IDF1 {scores.idf1:.3f}")
-    assert scores.hota >= 0.30
-    assert scores.idf1 >= 0.40
+    assert 0.42 <= scores.hota <= 0.60
+    assert 0.56 <= scores.idf1 <= 0.80
 
     with subscribed(broker.port, tmp_path / "late.txt") as late:
         counted = {line["name"]: late.wait_for(f"/line/{line['name']}/count") for line in truth["lines"]}
@@ -94,7 +94,7 @@ def test_the_street_is_followed_and_counted(
     )
     true = sum(line["totals"][way] for line in truth["lines"] for way in ("in", "out"))
     print({name: message.payload["total"] for name, message in counted.items()}, f"wrong {wrong} of {true}")
-    assert wrong / true <= 0.4
+    assert wrong / true <= 0.36
 
 
 @pytest.mark.parametrize("model", ["yolox_nano_416.onnx", "yolov8n_int8_agpl.onnx"])
