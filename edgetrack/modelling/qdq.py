@@ -6,9 +6,11 @@ Made of ONNX Runtime's quantizer; the calibration is our own (see `ranges`).
 from __future__ import annotations
 
 import copy
+import logging
 import re
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -203,13 +205,26 @@ def quantize(
         op_types_to_quantize=OPERATORS,
         extra_options={},
     )
-    quantizer.quantize_model()
+    with _unheard():
+        quantizer.quantize_model()
     model = quantizer.model.model
     known = {entry.key: entry.value for entry in prepared.model.metadata_props} | facts
     del model.metadata_props[:]
     for key, value in known.items():
         model.metadata_props.add(key=key, value=value)
     onnx.save(model, target)
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """The quantizer tells the root logger of every scale that it touches."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(max(level, logging.WARNING))
+    try:
+        yield
+    finally:
+        root.setLevel(level)
 
 
 def sums_overflow(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:

@@ -75,3 +75,20 @@ def test_weights_that_are_only_stored_small_are_recognised(tmp_path: Path) -> No
     model.graph.node[1].input[1] = "large"
     onnx.save(model, str(tmp_path / "net.onnx"))
     assert anatomy(str(tmp_path / "net.onnx"), SHAPE).quantized.startswith("weights only")
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "millions"),
+    [
+        ("yolox_nano_416", (1, 3, 416, 416), (0.904, 522.6)),
+        ("osnet_x0_25_msmt17", (1, 3, 256, 128), (0.200, 82.3)),
+    ],
+)
+def test_real_models_cost_about_what_their_authors_say(
+    shared: Path, name: str, shape: tuple[int, ...], millions: tuple[float, float]
+) -> None:
+    """YOLOX-nano: 0.91 M parameters, 1.08 GFLOP at 416 px (Ge et al. 2021); OSNet x0.25: 0.2 M, 82.3 M (its authors)."""
+    file = shared / "models" / f"{name}.onnx"
+    source = onnx.load(str(file)).graph.input[0].name
+    found = anatomy(str(file), {source: shape})
+    assert (found.parameters / 1e6, found.multiply_adds / 1e6) == pytest.approx(millions, rel=1e-3)
