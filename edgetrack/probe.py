@@ -58,4 +58,7 @@ def _camera(config: Config) -> str:
                 return f"capture: {config.capture.__struct_config__.tag}: {width} x {height} px after {waited_s:.1f} s"
             if time.monotonic() > began + FIRST_PICTURE_S:
                 break
-        raise CaptureError(f"capture: no picture within {FIRST_PICTURE_S:.0f} s: {source.state.reason or 'no answer'}")
+        reason = source.state.reason or "no answer"
+        raise CaptureError(
+            f"capture: no picture within {FIRST_PICTURE_S:.0f} s: {reason}; see that the camera is on and in reach"
+        )
