@@ -50,7 +50,7 @@ def from_metadata(path: str, metadata: Mapping[str, str]) -> tuple[str, ...] | N
 def from_file(path: str) -> tuple[str, ...]:
     """One name a line; empty lines and spaces round the names are nothing."""
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()  # Windows editors begin with a mark
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"detect.labels: {path} cannot be read ({error}); give a text file, one name a line"
@@ -94,7 +94,10 @@ def names_of(config: DetectConfig, own: tuple[str, ...] | None, classes: int | N
             )
         return COCO
     log.warning(
-        "%s: does not name its %d classes; calling them class0 and so on, set detect.labels", config.model, classes
+        "%s: does not name its %d classes; calling them class0 and so on, set detect.labels, or detect.head if the "
+        "form was misread",
+        config.model,
+        classes,
     )
     return tuple(f"class{i}" for i in range(classes or 0))
 

@@ -282,6 +282,12 @@ def test_names_may_come_from_a_file(three: str, tmp_path: Path) -> None:
     assert detector(three, labels=str(labels)).names == ("Mensch", "Auto", "Hund")
 
 
+def test_the_mark_with_which_windows_editors_begin_is_no_part_of_the_first_name(three: str, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_bytes(b"\xef\xbb\xbfMensch\r\nAuto\r\nHund\r\n")
+    assert detector(three, labels=str(labels)).names[0] == "Mensch"
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [(b"a\nb\n", "has 2 names, the outputs of .* have 3 classes"), (b"\n", "no names"), (b"\xff\xfe\x00", "cannot be")],
