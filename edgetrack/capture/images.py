@@ -49,7 +49,7 @@ class ImageFolder:
         step, read = 0, 0
         while True:
             for file in files:
-                image = self._image(file)
+                image = self.read(file)
                 if image is not None:
                     read += 1
                     yield Picture(image, step / fps)
@@ -64,11 +64,7 @@ class ImageFolder:
         return self._files()[0]
 
     def read(self, file: Path) -> Image | None:
-        """One of them upright, or None, told of once, where it is broken."""
-        return self._image(file)
-
-    def _image(self, file: Path) -> Image | None:
-        """The picture upright, or None, told of once, where it is broken."""
+        """(H, W, 3) uint8 BGR, upright; None, told of once, where the file is broken."""
         try:
             with av.open(f"file:{file}", metadata_errors="replace") as container:
                 for frame in container.decode(video_stream(container)):
