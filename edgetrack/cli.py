@@ -74,6 +74,11 @@ def parser() -> argparse.ArgumentParser:
     bench = verbs.add_parser("bench", help="what things cost on this device").add_subparsers(
         required=True, metavar="WHAT"
     )
+    verb = bench.add_parser("run", help="the whole daemon of a configuration against its detector alone")
+    verb.add_argument("config", type=Path, metavar="CONFIG")
+    verb.add_argument("--seconds", type=float, default=15.0, help="of each measurement; default: 15")
+    verb.add_argument("--json", action="store_true")
+    verb.set_defaults(verb=bench_run)
     verb = bench.add_parser("tracker", help="the tracker alone, galleries full, ms per frame")
     verb.add_argument("--objects", type=_numbers, default=[5, 20, 50, 100, 200], metavar="N,N", help="at once")
     verb.add_argument("--json", action="store_true")
@@ -171,6 +176,13 @@ def schema(arguments: argparse.Namespace) -> int:
     else:
         from edgetrack.publish.payload import schema as document
     print(json.dumps(document(), indent=2))
+    return 0
+
+
+def bench_run(arguments: argparse.Namespace) -> int:
+    from edgetrack.bench import daemon
+
+    print(daemon.main(arguments.config, arguments.seconds, arguments.json))
     return 0
 
 
