@@ -87,7 +87,7 @@ def test_weights_that_are_only_stored_small_are_recognised(tmp_path: Path) -> No
 def test_real_models_cost_about_what_their_authors_say(
     shared: Path, name: str, shape: tuple[int, ...], millions: tuple[float, float]
 ) -> None:
-    """YOLOX-nano: 0.91 M parameters, 1.08 GFLOP at 416 px (Ge et al. 2021); OSNet x0.25: 0.2 M, 82.3 M (its authors)."""
+    """YOLOX-nano: 0.91 M parameters, 1.08 GFLOP at 416 px; OSNet x0.25: 0.2 M parameters, 82.3 M multiply-adds."""
     file = shared / "models" / f"{name}.onnx"
     source = onnx.load(str(file)).graph.input[0].name
     found = anatomy(str(file), {source: shape})
