@@ -112,9 +112,21 @@ class Crowd:
             z = self._layout.kerb + lane * dice.pick((1, 3)) + dice.between(-0.6, 0.6)
         return (x, z) if 1.5 < math.hypot(x, z) < 50 and z < self._layout.wall - 0.4 else None
 
+    def _zebra_spot(self) -> Ground | None:
+        dice, layout = self._dice, self._layout
+        if layout.zebra is None or layout.square:
+            return None
+        half = layout.zebra_width / 2
+        return layout.zebra + dice.between(-half, half), dice.between(layout.kerb - 1, layout.far_kerb + 1)
+
     def _try(self, class_id: int) -> bool:
         dice = self._dice
-        where = self._spot(class_id == CAR or (class_id == BICYCLE and dice.chance(0.6)))
+        on_zebra = class_id == PERSON and self._layout.zebra is not None and dice.chance(0.25)
+        where = (
+            self._zebra_spot()
+            if on_zebra
+            else self._spot(class_id == CAR or (class_id == BICYCLE and dice.chance(0.6)))
+        )
         if where is None or (class_id == CAR and math.hypot(*where) < 5):
             return False
         for other in self.actors:
@@ -123,7 +135,9 @@ class Crowd:
             if math.hypot(where[0] - other.where[0], where[1] - other.where[1]) < room:
                 return False
         lateral = dice.pick((0.0, math.pi)) + dice.between(-0.15, 0.15)
-        heading = lateral if dice.chance(0.75 if class_id == CAR else 0.5) else dice.between(0, 2 * math.pi)
+        heading = lateral if dice.chance(0.5 if class_id == PERSON else 0.75) else dice.between(0, 2 * math.pi)
+        if on_zebra:  # head-on, between stripes, a walker looks most like a cyclist
+            heading = dice.pick((0.5, -0.5)) * math.pi + dice.between(-0.4, 0.4)
         night, rain = self._weather.night, self._weather.rain
         look: Look = cyclist_look(dice)
         if class_id != BICYCLE:
