@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WAIT_S = 0.5  # longest silence towards the loop; the contract allows 1 s
-CLOSE_S = 1.0  # longest wait for a camera to let go
+WAIT_S = 0.25  # longest silence towards the loop, and wait of a stop while no picture comes; the contract allows 1 s
+CLOSE_S = 0.5  # longest wait for a camera to let go; with WAIT_S and the publishers' farewell under 2 s
 GRACE_S = 2.0  # beyond its own timeouts, until a read that does not return counts as hung
 STEADY_S = 10.0  # of pictures, until a link that failed counts as well again and the pauses start anew
 HUNG_MAX = 3  # readers left behind in a driver, until only a new process can help
