@@ -57,6 +57,7 @@ class DaemonCost:
     capture_cpu_ms: float  # beside the loop: reading, decoding, converting to BGR
     deliver_cpu_ms: float  # beside the loop: outbox, MQTT, files
     efficiency: float  # pictures/s of the daemon over runs/s of the model alone
+    undisturbed: float | None  # the same by CPU time of model and loop: on cores that nobody else uses; one thread only
     cpu_ratio: float  # CPU of a picture over CPU of a run
     alone: Alone  # as a process of its own
 
@@ -90,6 +91,7 @@ def measure(config: Config, seconds: float) -> DaemonCost:
         capture_cpu_ms=of(turns, lambda turn: turn.beside_cpu_s["capture"] * 1e3),
         deliver_cpu_ms=of(turns, lambda turn: turn.beside_cpu_s["deliver"] * 1e3),
         efficiency=of(turns, lambda turn: turn.bare.wall_s / turn.daemon.wall_s),
+        undisturbed=of(turns, loop_share) if config.runtime.threads == 1 else None,
         cpu_ratio=of(turns, lambda turn: turn.daemon.cpu_s / turn.bare.cpu_s),
         alone=alone,
     )
@@ -133,6 +135,11 @@ def of(turns: Sequence[Turn], figure: Callable[[Turn], float]) -> float:
     return median(map(figure, turns))
 
 
+def loop_share(turn: Turn) -> float:
+    """CPU of the model alone over that of the loop's thread."""
+    return turn.bare.cpu_s / sum(cost.cpu_s for cost in turn.stages.values())
+
+
 def machine() -> str:
     """What it was measured on."""
     return f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
@@ -150,7 +157,10 @@ def table(cost: DaemonCost) -> str:
     for name, each in (("the model alone", cost.bare), ("the whole daemon", cost.daemon)):
         lines.append(f"{name:19} {1e3 / each.wall_ms:9.1f} {each.wall_ms:8.2f} {each.cpu_ms:8.2f}")
     share = f"{cost.efficiency:9.2f}" if not cost.paced else "        -"
-    lines += [f"{'against the model':19} {share} {'':8} {cost.cpu_ratio:8.2f}", "", "in the loop"]
+    lines += [f"{'against the model':19} {share} {'':8} {cost.cpu_ratio:8.2f}"]
+    if cost.undisturbed is not None:
+        lines += [f"{'  on idle cores':19} {cost.undisturbed:9.2f}"]
+    lines += ["", "in the loop"]
     for stage, each in cost.stages.items():
         lines.append(f"  {stage:17} {'':9} {each.wall_ms:8.2f} {each.cpu_ms:8.2f}")
     lines += ["beside it"]

@@ -58,6 +58,8 @@ def test_the_stages_make_up_the_loop(cost: daemon.DaemonCost) -> None:
     total_ms = sum(each.wall_ms for each in cost.stages.values())
     assert total_ms == pytest.approx(cost.daemon.wall_ms, rel=0.5)
     assert cost.stages["infer"].cpu_ms > 0
+    assert cost.undisturbed is not None
+    assert 0 < cost.undisturbed < 1
 
 
 def test_decoding_is_seen_beside_the_loop(cost: daemon.DaemonCost) -> None:
