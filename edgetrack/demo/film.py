@@ -21,7 +21,7 @@ from edgetrack.config import Config
 from edgetrack.demo.letters import stencil
 from edgetrack.image import Resizer
 from edgetrack.scene import Scene
-from edgetrack.types import EndReason, Event, Frame, Image, LineCount, Tracks
+from edgetrack.types import Event, Frame, Image, LineCount, Tracks
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -48,14 +48,8 @@ class Filmed:
         self._film.add(frame, tracks[tracks.confirmed], events)
         return events
 
-    def snapshot(self, utc: float, captured: float) -> list[Event]:
-        return self._scene.snapshot(utc, captured)
-
-    def end(self, reason: EndReason, utc: float, captured: float) -> list[Event]:
-        return self._scene.end(reason, utc, captured)
-
-    def reconfigure(self, config: Config) -> None:
-        self._scene.reconfigure(config)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._scene, name)
 
 
 class Film:
