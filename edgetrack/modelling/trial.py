@@ -26,7 +26,7 @@ from edgetrack.runtime import OnnxModel
 from edgetrack.types import Detections
 
 FLOOR = 0.02  # least score of the detections that are looked at
-WORKING = 0.4  # the default of detect.min_score
+WORKING = 0.4  # score of the objects that two models are compared by; what both should be sure of
 ROUNDS = 30  # runs of each model for its speed
 ROUNDS_S = 10.0  # after which the rest is left out, once there are five
 
