@@ -133,6 +133,8 @@ class Listener:
                 self._heard.online, self._heard.offline = online, not online
                 return
             payload = json.loads(message.payload)
+            if "schema" not in payload:  # how a publisher without MQTT 5 finds out whether it may publish
+                return
             self._take(topic, payload)
             if not any(part in topic for part in QUIET_TOPICS) and payload.get("type") != "update":
                 self._news.append((message.topic, message.payload.decode()))

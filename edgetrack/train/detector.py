@@ -20,8 +20,8 @@ from edgetrack.train.pictures import PER_STREET
 
 log = logging.getLogger(__name__)
 
-HIGHEST_RATE, FINISH_RATE = 2e-3, 6e-4
-NEAR_SHARE = 0.6  # of the second part's batches
+HIGHEST_RATE, FINISH_RATE = 2e-3, 8e-4
+NEAR_SHARE = 0.65  # of the second part's batches
 
 
 class Average:
@@ -95,9 +95,9 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("models"), help="folder for the ONNX files")
     parser.add_argument("--work", type=Path, default=Path("out/train"), help="folder for pictures and checkpoints")
     parser.add_argument("--pictures", type=int, default=20000, help="rendered once, to WORK (8 GB for 20000)")
-    parser.add_argument("--near", type=int, default=4000, help="of streets like the demo's, for the second part")
+    parser.add_argument("--near", type=int, default=6000, help="of streets like the demo's, for the second part")
     parser.add_argument("--steps", type=int, default=2500, help="of the first part, on all sorts of streets")
-    parser.add_argument("--finish", type=int, default=700, help="of the second part, half of it like the demo's")
+    parser.add_argument("--finish", type=int, default=1700, help="of the second part, mostly on streets like the demo's")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
