@@ -62,7 +62,7 @@ class Alternating:
     def __iter__(self) -> Iterator[Frame | None]:
         until = time.monotonic() + self._seconds
         frames, handed = iter(self._source), 0
-        begun = self._snapshot()
+        beside, spent, begun = threads_cpu_s(), self._stopwatch.spent(), whole()
         while time.monotonic() < until:
             with self._stopwatch.inside("capture"):
                 frame = next(frames, self)
@@ -73,13 +73,13 @@ class Alternating:
             handed += frame is not None
             if frame is not None and handed == SETTLE:
                 self.size = frame.size
-                begun = self._snapshot()
+                beside, spent, begun = threads_cpu_s(), self._stopwatch.spent(), whole()  # the slow one outside
             if frame is not None and handed == SETTLE + TURN:
-                self._note(begun, self._snapshot(), self._alone(frame))
+                daemon = whole() - begun
+                stages = {name: each(cost - spent.get(name, Cost())) for name, cost in self._stopwatch.spent().items()}
+                threads = {name: max(0.0, cpu - beside[name]) / TURN for name, cpu in threads_cpu_s().items()}
+                self.turns.append(Turn(TURN, each(daemon), each(self._alone(frame)), stages, threads))
                 handed = 0
-
-    def _snapshot(self) -> tuple[Cost, dict[str, Cost], dict[str, float]]:
-        return whole(), self._stopwatch.spent(), threads_cpu_s()
 
     def _alone(self, frame: Frame) -> Cost:
         run = self._bare(frame)
@@ -89,16 +89,6 @@ class Alternating:
         for _ in range(TURN):
             run()
         return whole() - begun
-
-    def _note(
-        self,
-        begun: tuple[Cost, dict[str, Cost], dict[str, float]],
-        ended: tuple[Cost, dict[str, Cost], dict[str, float]],
-        bare: Cost,
-    ) -> None:
-        stages = {stage: each(cost - begun[1].get(stage, Cost())) for stage, cost in ended[1].items()}
-        beside = {name: max(0.0, cpu - begun[2][name]) / TURN for name, cpu in ended[2].items()}
-        self.turns.append(Turn(TURN, each(ended[0] - begun[0]), each(bare), stages, beside))
 
 
 def whole() -> Cost:
