@@ -117,6 +117,8 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
         utc = max(utc, time.time())  # a file's own time may run ahead
         publisher.publish(parts.scene.end("shutdown", utc, time.monotonic()))
         tell(parts, monitor, systemd, tracks, stopping=True)
+    capture = source.state
+    log.info("%s after %d pictures", "stopped" if wishes.stop.is_set() else "the source ended", capture.frames)
 
 
 def tell(parts: Parts, monitor: Monitor, systemd: Systemd, tracks: Tracks, stopping: bool = False) -> None:
@@ -142,7 +144,8 @@ def reload(parts: Parts, load: Callable[[], Config], systemd: Systemd, monitor: 
         config = msgspec.structs.replace(parts.config, **changed)
         parts.scene.reconfigure(config)
     except EdgetrackError as error:
-        log.error("reload: nothing was changed: %s", error)
+        for line in str(error).splitlines():
+            log.error("reload: nothing was changed: %s", line)
         systemd.ready()
         return
     parts.config = config

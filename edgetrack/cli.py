@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, ClassVar
 from edgetrack import __version__
 from edgetrack.demo import add_options as demo_options
 from edgetrack.errors import ConfigError, EdgetrackError
+from edgetrack.modelling.verbs import add_verbs as model_verbs
 from edgetrack.registry import load
 
 if TYPE_CHECKING:
@@ -70,6 +71,9 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("config", type=Path, metavar="CONFIG")
     verb.add_argument("--probe", action="store_true", help="also open the camera, the models and the broker")
     verb.set_defaults(verb=check)
+
+    models = verbs.add_parser("model", help="fetch, know, quantize and judge models")
+    model_verbs(models.add_subparsers(required=True, metavar="WHAT"))
 
     bench = verbs.add_parser("bench", help="what things cost on this device").add_subparsers(
         required=True, metavar="WHAT"

@@ -41,6 +41,9 @@ class Outlet(Protocol):
             kept: the events among them are on disk too.
         """
 
+    def leave(self) -> None:
+        """Begin to leave, at once; `__exit__` waits for it. So many outlets leave in the time of one."""
+
     def __enter__(self) -> Self: ...
 
     def __exit__(
@@ -103,6 +106,7 @@ class Publisher:
                 entered.callback(self._journal.close)
             for outlet in self._outlets:
                 entered.enter_context(outlet)
+            entered.callback(self._leave)
             if self._journal is not None:
                 self._resume(legacy, self._journal)
                 entered.callback(self._journal.stop)
@@ -117,6 +121,10 @@ class Publisher:
         journal.start()
         if ends:
             journal.send(ends)
+
+    def _leave(self) -> None:
+        for outlet in self._outlets:
+            outlet.leave()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

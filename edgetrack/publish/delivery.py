@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ACK_S = 20.0  # without one acknowledgement although messages are under way: the connection counts as dead
-FLUSH_S = 1.0  # for what is queued when the daemon stops
+FLUSH_S = 0.8  # for what is queued when the daemon stops
 RETRY_S = (0.5, 30.0)  # first and longest pause before connecting again
 STEADY_S = 10.0  # a connection that lived so long was a good one: the next pause is short
 PAGE = 500  # events read from disk at once
@@ -124,17 +124,24 @@ class MqttOutlet:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._leave_by = time.monotonic() + FLUSH_S
-        self._leaving.set()
-        self._nudge()
-        self._thread.join(FLUSH_S + FAREWELL_S)
+        self.leave()
+        self._thread.join(max(0.0, self._leave_by + FAREWELL_S - time.monotonic()))
         unsent = len(self._backlog)
-        if unsent:
+        if unsent and self._shelf is not None:
+            log.info("%s: not all was sent; what matters is kept on disk for the next start", self._options.url)
+        elif unsent:
             log.warning("%s: %d messages could not be sent before the end", self._options.url, unsent)
         if not self._thread.is_alive() and self._waker is not None:
             self._wake.close()
             self._waker.close()
             self._waker = None
+
+    def leave(self) -> None:
+        """Begin to leave: what is queued has FLUSH_S from now. Returns at once; `__exit__` waits for the end."""
+        if not self._leaving.is_set():
+            self._leave_by = time.monotonic() + FLUSH_S
+            self._leaving.set()
+            self._nudge()
 
     def _nudge(self) -> None:
         if self._waker is not None:

@@ -25,7 +25,7 @@ ALIVE_S = (
     60.0  # the time of the last sign of life is written at least so often: how long nobody counted follows from it
 )
 REOPEN_S = 10.0  # between tries to use a disk that failed
-FLUSH_S = 1.0  # for what is queued when the daemon stops
+FLUSH_S = 0.8  # for what is queued when the daemon stops
 MAX_QUEUED = 10_000  # messages that wait for a slow disk; beyond, updates are dropped
 
 Forward = Callable[[Sequence[Message], bool], None]

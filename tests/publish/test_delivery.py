@@ -334,7 +334,7 @@ def test_whatever_a_broker_answers_the_thread_lives_on(seed: int, monkeypatch: A
 
     with Mute(babble) as mute, publisher(mute.url, IN_MEMORY) as outlet:
         outlet.publish([crossing()])
-        until(lambda: mute.served > 100, 30, lambda: f"{mute.served} connections; {outlet.states}")
+        until(lambda: mute.served > 100, 90, lambda: f"{mute.served} connections; {outlet.states}")
         assert outlet._outlets[0]._thread.is_alive()  # type: ignore[attr-defined]
 
 
