@@ -131,10 +131,6 @@ class MqttOutlet:
             log.info("%s: not all was sent; what matters is kept on disk for the next start", self._options.url)
         elif unsent:
             log.warning("%s: %d messages could not be sent before the end", self._options.url, unsent)
-        if not self._thread.is_alive() and self._waker is not None:
-            self._wake.close()
-            self._waker.close()
-            self._waker = None
 
     def leave(self) -> None:
         """Begin to leave: what is queued has FLUSH_S from now. Returns at once; `__exit__` waits for the end."""
@@ -145,12 +141,17 @@ class MqttOutlet:
 
     def _nudge(self) -> None:
         if self._waker is not None:
-            with contextlib.suppress(BlockingIOError):  # it is awake already
+            with contextlib.suppress(OSError):  # it is awake already, or gone
                 self._waker.send(b"\0")
 
     # --- in the thread ---
 
     def _run(self) -> None:
+        assert self._waker is not None
+        with self._wake, self._waker:
+            self._deliver()
+
+    def _deliver(self) -> None:
         failures = 0
         while True:
             began = time.monotonic()
@@ -163,6 +164,10 @@ class MqttOutlet:
             failures = 1 if time.monotonic() > began + STEADY_S else failures + 1
             self._report("degraded", trouble.TWIN if reason == trouble.LOST and failures >= 3 else reason)
             self._leaving.wait(pause_s(failures))  # cut short by leaving, which gets one last try
+
+    def _patience_s(self, most_s: float) -> float:
+        """How long to wait for the broker at once: no longer than there is to leave."""
+        return min(most_s, max(0.0, self._leave_by - time.monotonic())) if self._leaving.is_set() else most_s
 
     def _visit(self) -> str:
         """One connection, from its making to its end; returns what ended it."""
@@ -178,7 +183,7 @@ class MqttOutlet:
         """Wait until the broker lets us in, and serve; returns what ended the connection."""
         asked = time.monotonic()
         while not link.window and not link.ended:
-            link.step(0.5, self._wake)
+            link.step(self._patience_s(0.5), self._wake)
             if time.monotonic() > (self._leave_by if self._leaving.is_set() else asked + CONNECT_S):
                 return "connected, but the broker does not answer; is this an MQTT port?"
         if not link.ended:
@@ -200,7 +205,7 @@ class MqttOutlet:
         probe = Probe(link, self._status.removesuffix("status") + "probe") if self._options.version != "5" else None
         while not link.ended:
             self._feed(link, greeting, under_way)
-            link.step(0.5 if self._replay_at < time.monotonic() else 0.02, self._wake)
+            link.step(self._patience_s(0.5 if self._replay_at < time.monotonic() else 0.02), self._wake)
             now = time.monotonic()
             if probe is not None and probe.failed(under_way):
                 self._report("degraded", trouble.NO_ECHO.format(probe.topic))
