@@ -29,7 +29,7 @@ VALUES = {  # of the keys that have no default
     "V4l2Capture.device": "/dev/video0",
     "GstreamerCapture.pipeline": "nvarguscamerasrc ! nvvidconv ! video/x-raw,format=BGRx ! videoconvert"
     " ! video/x-raw,format=BGR ! appsink",
-    "DetectConfig.model": "../models/yolox_nano.onnx",
+    "DetectConfig.model": "yolox-nano",
     "ReidEmbed.model": "../models/osnet_x0_25.onnx",
     "ZoneConfig.name": "porch",
     "ZoneConfig.polygon": [[0.1, 0.5], [0.6, 0.5], [0.6, 1.0], [0.1, 1.0]],
