@@ -97,7 +97,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--pictures", type=int, default=20000, help="rendered once, to WORK (8 GB for 20000)")
     parser.add_argument("--near", type=int, default=6000, help="of streets like the demo's, for the second part")
     parser.add_argument("--steps", type=int, default=2500, help="of the first part, on all sorts of streets")
-    parser.add_argument("--finish", type=int, default=1700, help="of the second part, mostly on streets like the demo's")
+    parser.add_argument("--finish", type=int, default=1700, help="of the second part, mostly on such streets")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
