@@ -1,0 +1,175 @@
+"""Trains edgetrack-goturn on drawn and rendered things and writes it as ONNX, float and int8."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from edgetrack.train.detector import Average, rate
+from edgetrack.train.follow import Examples, Studio, save, stored
+from edgetrack.train.follownet import SEARCH, Goturn
+from edgetrack.train.loss import overlap
+from edgetrack.train.sprites import load_bank, make_bank, save_bank
+
+log = logging.getLogger(__name__)
+
+SHARD = 2048
+DRAWN_AT_ONCE = 128
+NEAR = 0.3  # of the box's sides: how far from its middle a cell's vote is wanted
+
+
+class Feed:
+    """Batches from shards, mirrored and with their colours exchanged; shards that come later join in."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self._folder, self._chance = folder, np.random.default_rng(seed)
+        self._shards: list[Examples] = []
+
+    def batches(self, count: int, batch: int) -> Iterator[list[Tensor]]:
+        with ThreadPoolExecutor(1) as ahead:
+            coming = ahead.submit(self._next, batch, 0)
+            for k in range(count):
+                ready, coming = coming, ahead.submit(self._next, batch, k)
+                yield ready.result()
+
+    def _next(self, batch: int, index: int) -> list[Tensor]:
+        if index % 50 == 0:
+            self._shards = stored(self._folder)
+        chance = self._chance
+        parts = []
+        for _ in range(4):
+            shard = self._shards[chance.integers(len(self._shards))]
+            parts.append(shard.rows(np.sort(chance.integers(len(shard.present), size=batch // 4))))
+        arrays = [np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Examples)]
+        first, recent, search, shape, target, present = (torch.from_numpy(a) for a in arrays)
+        pictures = [first, recent, search]
+        order = chance.permutation(3)
+        if chance.random() < 0.5:
+            pictures, target = [p.flip(-1) for p in pictures], target[:, [2, 1, 0, 3]] * torch.tensor([-1, 1, -1, 1.0])
+            target = target + torch.tensor([1, 0, 1, 0.0])
+        if chance.random() < 0.2:
+            pictures, target = [p.flip(-2) for p in pictures], target[:, [0, 3, 2, 1]] * torch.tensor([1, -1, 1, -1.0])
+            target = target + torch.tensor([0, 1, 0, 1.0])
+        return [*(p[:, order].float() for p in pictures), shape, target, present]
+
+
+def loss(net: Goturn, outputs: tuple[Tensor, ...], shape: Tensor, target: Tensor, present: Tensor) -> list[Tensor]:
+    """Cost of the box, of the votes, of each cell's box, of the confidence."""
+    box, trust, votes, each = outputs
+    scale = shape[:, 4:6].repeat(1, 2)
+    there = (present > 0).float()
+    total = there.sum().clamp(min=1)
+    iou = overlap(box, target)
+    distance = functional.smooth_l1_loss(box / scale, target / scale, reduction="none", beta=0.02).mean(1)
+    where = ((distance * 2 + 1 - overlap(box, target, enclosing=True)) * there).sum() / total
+    middle, size = (target[:, :2] + target[:, 2:]) / 2 - 0.5, (target[:, 2:] - target[:, :2]).clamp(min=1e-3)
+    near = ((net.x - middle[:, :1]) / size[:, :1]).pow(2) + ((net.y - middle[:, 1:]) / size[:, 1:]).pow(2)
+    wanted = torch.softmax(-near / (2 * NEAR**2), dim=1)
+    vote = (-(wanted * torch.log_softmax(votes, dim=1)).sum(1) * there).sum() / total
+    truth = torch.cat([middle, size], dim=1)[:, :, None]
+    error = torch.cat([(each[:, :2] - truth[:, :2]) / shape[:, 4:6, None], torch.log(each[:, 2:] / truth[:, 2:])], dim=1)
+    own = (functional.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=0.02).mean(1) * wanted).sum(1)
+    sure = functional.binary_cross_entropy_with_logits(trust, iou.detach().clamp(0, 1) * there)
+    return [where, vote * 0.3, (own * there).sum() / total, sure * 0.5, ((iou * there).sum() / total).detach()]
+
+
+def train(feed: Feed, net: Goturn, steps: int, batch: int, checkpoint: Path, highest: float) -> Goturn:
+    """The averaged net; `checkpoint` is written every 100 steps."""
+    average = Average(net, decay=0.995)
+    decayed = [p for p in net.parameters() if p.ndim > 1]
+    rest = [p for p in net.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": 0.03}, {"params": rest, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=highest)
+    net.train().to(memory_format=torch.channels_last)
+    sums, since = torch.zeros(5), time.monotonic()
+    for step, (first, recent, search, shape, target, present) in enumerate(feed.batches(steps, batch)):
+        for group in optimizer.param_groups:
+            group["lr"] = highest * rate(step, steps, warm=100)
+        with torch.autocast("cpu", torch.bfloat16):
+            outputs = net(*(p.contiguous(memory_format=torch.channels_last) for p in (first, recent, search)), shape)
+        costs = loss(net, tuple(x.float() for x in outputs), shape, target, present)
+        optimizer.zero_grad(set_to_none=True)
+        sum(costs[:4], torch.zeros(())).backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+        optimizer.step()
+        average.update(net)
+        sums += torch.stack(costs).detach()
+        if step % 50 == 49:
+            pace = 50 * batch / (time.monotonic() - since)
+            box, vote, own, sure, iou = (sums / 50).tolist()
+            log.info(
+                "step %d of %d: box %.3f, votes %.3f, cells %.3f, confidence %.3f, IoU %.3f, %.0f examples/s",
+                *(step + 1, steps, box, vote, own, sure, iou, pace),
+            )
+            sums, since = torch.zeros(5), time.monotonic()
+        if step % 100 == 99 or step == steps - 1:
+            torch.save({"step": step + 1, "net": average.net.state_dict(), "raw": net.state_dict()}, checkpoint)
+    return average.net
+
+
+def draw(folder: Path, shards: int, seed: int) -> None:
+    """Fill a folder with shards; those that are there already stay."""
+    bank = folder / f"bank{seed}.npz"
+    if not bank.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        save_bank(bank, make_bank(seed, 3000, 400, 60, log.info))
+    for shard in range(shards):
+        if (folder / f"{shard:04d}" / "whole").exists():
+            continue
+        torch.manual_seed(shard)
+        studio = Studio(load_bank(bank), shard)
+        parts = [studio.examples(DRAWN_AT_ONCE) for _ in range(SHARD // DRAWN_AT_ONCE)]
+        joined = Examples(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Examples)))
+        save(folder / f"{shard:04d}", joined)
+        log.info("shard %d of %d", shard + 1, shards)
+
+
+def options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("edgetrack train goturn", description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("models"), help="folder for the ONNX files")
+    parser.add_argument("--work", type=Path, default=Path("out/goturn"), help="folder for examples and checkpoints")
+    parser.add_argument("--shards", type=int, default=60, help=f"of {SHARD} examples, drawn once, 0.12 GB each")
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--start", type=Path, default=None, help="checkpoint to go on from")
+    parser.add_argument("--export-only", action="store_true", help="write the ONNX files from --start without training")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Examples, training, export; returns the exit code."""
+    chosen = options(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    torch.set_num_threads(chosen.threads)
+    torch.manual_seed(chosen.seed)
+    net = Goturn()
+    if chosen.start:
+        net.load_state_dict(torch.load(chosen.start, weights_only=True)["net"])
+    log.info("edgetrack-goturn: %d parameters", sum(p.numel() for p in net.parameters()))
+    if not chosen.export_only:
+        draw(chosen.work, chosen.shards, chosen.seed)
+        net = train(
+            Feed(chosen.work, chosen.seed), net, chosen.steps, chosen.batch, chosen.work / "goturn.pt", chosen.rate
+        )
+    from edgetrack.train.export_follow import export
+
+    told = f"edgetrack train goturn --shards {chosen.shards} --steps {chosen.steps} --batch {chosen.batch}"
+    export(net.eval(), chosen.out, chosen.work, f"{told} --rate {chosen.rate:g} --seed {chosen.seed}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
