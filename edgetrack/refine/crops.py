@@ -6,9 +6,14 @@ at its sides, and the window that is searched is twice as wide as the template.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+from numpy.typing import NDArray
 
 from edgetrack.boxes import Boxes
+from edgetrack.image import Resizer, crop
+from edgetrack.types import Image
 
 TEMPLATE_PX, SEARCH_PX = 56, 112  # sides of the net's inputs
 MARGIN = 1 / 4  # of the mean side, added to both sides of the box
@@ -41,3 +46,22 @@ def out_of(square: Boxes, fractions: Boxes) -> Boxes:
     """The inverse of `into`."""
     span = square[:, 2:] - square[:, :2]
     return fractions * np.tile(span, 2) + np.tile(square[:, :2], 2)
+
+
+def cut(image: Image, square: Boxes, side_px: int, resizer: Resizer) -> NDArray[np.uint8]:
+    """(3, side_px, side_px) BGR of a square (4,) of a picture, FILL beyond the picture's edge.
+
+    Where the square is far larger than the picture, only the picture is resized: memory is bounded by it.
+    """
+    height, width = image.shape[:2]
+    if square[2] - square[0] <= 2 * max(width, height):
+        return np.stack(resizer.planes(crop(image, square, FILL), side_px, side_px))
+    scale = side_px / (square[2] - square[0])
+    left, top = (math.floor(-edge * scale + 0.5) for edge in square[:2])
+    right, bottom = max(left + 1, round(left + width * scale)), max(top + 1, round(top + height * scale))
+    canvas = np.full((3, side_px, side_px), FILL, np.uint8)
+    small = np.stack(resizer.planes(image, right - left, bottom - top))
+    x, y = max(left, 0), max(top, 0)
+    part = small[:, y - top : side_px - top, x - left : side_px - left]
+    canvas[:, y : y + part.shape[1], x : x + part.shape[2]] = part
+    return canvas

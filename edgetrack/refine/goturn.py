@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from edgetrack.config import RuntimeConfig
 from edgetrack.errors import ModelError
-from edgetrack.image import Resizer, crop
-from edgetrack.refine.crops import FILL, LEAST_PX, SEARCH_PX, TEMPLATE_PX, into, out_of, squares
+from edgetrack.image import Resizer
+from edgetrack.refine.crops import LEAST_PX, SEARCH_PX, TEMPLATE_PX, cut, into, out_of, squares
 from edgetrack.runtime import OnnxModel
 from edgetrack.types import Image
 
@@ -133,9 +133,8 @@ class Regressor:
         square = squares(xyxy[None])[0]
         return self._cut(image, square, TEMPLATE_PX), (xyxy[2:] - xyxy[:2]) / (square[2:] - square[:2])
 
-    def _cut(self, image: Image, square: Box, side: int) -> Crop:
-        resizer = self._resizers[side == SEARCH_PX]
-        return np.stack(resizer.planes(crop(image, square, FILL), side, side))
+    def _cut(self, image: Image, square: Box, side_px: int) -> Crop:
+        return cut(image, square, side_px, self._resizers[side_px == SEARCH_PX])
 
     def _tell(self, good: NDArray[np.bool_]) -> None:
         if not self._told and not good.all():
