@@ -18,7 +18,7 @@ MAY_IMPORT = {
     **{room: GROUND | {room} for room in ("track", "scene")},
     **{room: GROUND | TOOLS | {room} for room in EDGES},
     "capture": GROUND | TOOLS | {"capture", "render"},  # a rendered scene is a camera
-    "evaluate": GROUND | TOOLS | {"evaluate", "track", "scene", "render"},
+    "evaluate": GROUND | TOOLS | {"evaluate", "capture", "refine", "track", "scene", "render"},
 }
 OWNERS = {
     "onnxruntime": {"runtime.py", "modelling/qdq.py"},  # the latter its quantization alone

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgetrack.errors import ConfigError
+from edgetrack.registry import load
 from edgetrack.types import Image
 
 NEEDS = 'pip install "opencv-contrib-python-headless<5"'
@@ -44,16 +44,12 @@ def creator(name: str) -> Any:
     Raises:
         ConfigError: OpenCV, or its part `contrib`, is not installed; or it has no such tracker.
     """
-    try:
-        cv2 = import_module("cv2")
-    except ImportError as missing:
-        raise ConfigError(f"--against {name}: cannot import cv2; {NEEDS}") from missing
-    cv2.setNumThreads(1)
-    places = [cv2.legacy, cv2] if hasattr(cv2, "legacy") else [cv2]
+    parts: dict[str, Any] = load("cv2:__dict__", NEEDS, ConfigError)
+    parts["setNumThreads"](1)
+    legacy = vars(parts["legacy"]) if "legacy" in parts else {}
     known = {
-        found[1].lower(): getattr(place, word)
-        for place in places
-        for word in dir(place)
+        found[1].lower(): create
+        for word, create in [*legacy.items(), *parts.items()]
         if (found := re.fullmatch(r"Tracker(\w+)_create", word))
     }
     if name.lower() not in known:

@@ -81,7 +81,7 @@ def read_sequence(folder: Path) -> Film:
     if len(tlwh) != len(pictures):
         raise ConfigError(f"{place}: {len(tlwh)} lines for {len(pictures)} pictures; expected one line a picture")
     tlwh[~(tlwh[:, 2:] > 0).all(axis=1)] = np.nan
-    return Film(folder.name, pictures, tlwh_to_xyxy(tlwh))
+    return Film(folder.name, pictures, tlwh_to_xyxy(tlwh).astype(np.float64))
 
 
 def starts(sequence: Film, count: int) -> list[int]:

@@ -25,7 +25,7 @@ def side(xyxy: Boxes) -> Boxes:
     """(N,) sides of the square template round boxes (N, 4): half as much again as a square box's own."""
     size = xyxy[:, 2:] - xyxy[:, :2]
     room = size.sum(axis=1, keepdims=True) * MARGIN
-    return np.maximum(np.sqrt((size + room).prod(axis=1)), size.max(axis=1))
+    return np.asarray(np.maximum(np.sqrt((size + room).prod(axis=1)), size.max(axis=1)))
 
 
 def squares(xyxy: Boxes, zoom: float = 1.0) -> Boxes:

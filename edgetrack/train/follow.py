@@ -53,6 +53,11 @@ def _turn(angle: Array) -> Array:
     return np.stack([np.stack([c, -s], -1), np.stack([s, c], -1)], -2)
 
 
+def _planes(values: Array) -> Tensor:
+    """(N, C) -> (N, C, 1, 1), to be spread over a crop."""
+    return torch.from_numpy(values).float()[:, :, None, None]
+
+
 @dataclass
 class Poses:
     """Of one layer, at three times."""
@@ -84,7 +89,7 @@ class Studio:
         patch = chance.random(count) < PATCH
         target, choice, back, outline = self._target(count, patch)
         boxes = target.boxes(outline)
-        window = self._windows(boxes)
+        believed, window = self._windows(boxes)
         present = chance.random(count) >= ABSENT
         layers = [(self._beside(target, boxes), self._looks(choice)) for _ in range(DISTRACTORS)]
         drawn = np.stack([~patch, ~patch, ~patch & present])
@@ -111,12 +116,14 @@ class Studio:
                 visible = (seen.sum((1, 2, 3)) / whole.sum((1, 2, 3)).clamp(min=1)).numpy().astype(float)
             crops.append(canvas)
         visible = np.where(patch, 1.0, visible) * present
-        ready = self._finish(crops)
+        first, recent, search = self._finish(crops)
         low, span = centre[NOW] - half[NOW][:, None], 2 * half[NOW][:, None]
         truth = (boxes[NOW] - np.tile(low, 2)) / span
         return Examples(
-            *ready,
-            self._shape(window).astype(np.float32),
+            first,
+            recent,
+            search,
+            _shape(believed, window).astype(np.float32),
             truth.astype(np.float32),
             np.where(visible < LEAST_VISIBLE, 0, visible).astype(np.float32),
         )
@@ -165,28 +172,23 @@ class Studio:
         base = np.stack([np.sqrt(aspect), 1 / np.sqrt(aspect)], 1) / 2
         return Poses(np.zeros((3, n, 2)), angle, base * np.exp(change))
 
-    def _windows(self, boxes: Array) -> Array:
-        """(3, N, 4) the boxes that the follower believes in when it cuts."""
+    def _windows(self, boxes: Array) -> tuple[Array, Array]:
+        """(3, N, 4) the boxes that the follower believes in when it cuts, and its crops."""
         chance, n = self.chance, boxes.shape[1]
         middle, size = (boxes[..., :2] + boxes[..., 2:]) / 2, boxes[..., 2:] - boxes[..., :2]
         move = np.zeros((3, n, 2))
         move[FIRST], move[RECENT] = chance.laplace(0, 0.015, (n, 2)), chance.laplace(0, 0.06, (n, 2))
         move[NOW] = chance.laplace(0, CENTRE, (n, 2))
-        free = chance.random(n) < FREE
+        free = np.asarray(chance.random(n) < FREE)
         move[NOW, free] = chance.uniform(-1, 1, (int(free.sum()), 2))
         move = np.clip(move, -1.1, 1.1)
-        grow = np.stack([chance.laplace(0, 0.02, (n, 2)), chance.laplace(0, 0.08, (n, 2)), chance.laplace(0, SIZE, (n, 2))])
+        grow = np.stack([chance.laplace(0, scale, (n, 2)) for scale in (0.02, 0.08, SIZE)])
         grow[NOW] += chance.normal(0, 0.05, (n, 1))
         size = size * np.clip(1 + grow, LEAST_SCALE, MOST_SCALE)
         middle = middle + move * size
         believed = np.concatenate([middle - size / 2, middle + size / 2], axis=-1)
-        self._believed = believed
         half = np.stack([side(b) * zoom / 2 for b, zoom in zip(believed, (1, 1, 2), strict=True)])[..., None]
-        return np.concatenate([middle - half, middle + half], axis=-1)
-
-    def _shape(self, window: Array) -> Array:
-        size = self._believed[..., 2:] - self._believed[..., :2]
-        return np.concatenate(list(size / (window[..., 2:] - window[..., :2])), axis=-1)
+        return believed, np.concatenate([middle - half, middle + half], axis=-1)
 
     def _looks(self, choice: NDArray[Any]) -> NDArray[Any]:
         other = self.chance.integers(len(self.bank.sprites), size=len(choice))
@@ -225,21 +227,20 @@ class Studio:
         lift = np.stack([chance.normal(0, 0.05, n), np.zeros(n), chance.normal(0, sudden / 3)])
         done = []
         for t, x in enumerate(crops):
-            x = x * torch.from_numpy(np.exp(light[t])).float()[:, :, None, None]
-            x = x + torch.from_numpy(lift[t]).float()[:, None, None, None]
-            shade = torch.from_numpy(chance.normal(0, 0.12, (n, 2))).float() * torch.from_numpy(chance.random(n) < 0.3)[:, None]
+            x = x * _planes(np.exp(light[t])) + _planes(lift[t][:, None])
+            shade = chance.normal(0, 0.12, (n, 2)) * (chance.random((n, 1)) < 0.3)
             ramp = torch.linspace(-1, 1, x.shape[-1])
-            x = x * (1 + shade[:, :1, None, None] * ramp + shade[:, 1:, None, None] * ramp[:, None])
+            x = x * (1 + _planes(shade[:, :1]) * ramp + _planes(shade[:, 1:]) * ramp[:, None])
             x[grey] = x[grey].mean(1, keepdim=True)
             if coarse.any():
-                small = functional.avg_pool2d(x[coarse], 2 * (t == NOW) or 2)
+                small = functional.avg_pool2d(x[coarse], 2)
                 x[coarse] = functional.interpolate(small, size=x.shape[-2:], mode="bilinear", align_corners=False)
             for kernel, share in (((3, 3), 0.2), ((1, 5), 0.06), ((5, 1), 0.06)):
                 some = chance.random(n) < share
                 if some.any():
                     pad = (kernel[0] // 2, kernel[1] // 2)
                     x[some] = functional.avg_pool2d(x[some], kernel, 1, pad, count_include_pad=False)
-            x = x + torch.randn(x.shape) * torch.from_numpy(np.abs(chance.normal(0, 0.015, n))).float()[:, None, None, None]
+            x = x + torch.randn(x.shape) * _planes(np.abs(chance.normal(0, 0.015, (n, 1))))
             done.append(self._edge((x.clamp(0, 1) * 255 + 0.5).to(torch.uint8).numpy()))
         return done
 
@@ -254,6 +255,12 @@ class Studio:
             else:
                 crops[k, :, :, part] = FILL
         return crops
+
+
+def _shape(believed: Array, window: Array) -> Array:
+    """(N, 6) the net's input `shape`."""
+    size = (believed[..., 2:] - believed[..., :2]) / (window[..., 2:] - window[..., :2])
+    return np.concatenate(list(size), axis=-1)
 
 
 def save(path: Path, examples: Examples) -> None:

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from edgetrack.train.detector import Average, rate
 from edgetrack.train.follow import Examples, Studio, save, stored
-from edgetrack.train.follownet import SEARCH, Goturn
+from edgetrack.train.follownet import Goturn
 from edgetrack.train.loss import overlap
 from edgetrack.train.sprites import load_bank, make_bank, save_bank
 
@@ -77,8 +77,9 @@ def loss(net: Goturn, outputs: tuple[Tensor, ...], shape: Tensor, target: Tensor
     wanted = torch.softmax(-near / (2 * NEAR**2), dim=1)
     vote = (-(wanted * torch.log_softmax(votes, dim=1)).sum(1) * there).sum() / total
     truth = torch.cat([middle, size], dim=1)[:, :, None]
-    error = torch.cat([(each[:, :2] - truth[:, :2]) / shape[:, 4:6, None], torch.log(each[:, 2:] / truth[:, 2:])], dim=1)
-    own = (functional.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=0.02).mean(1) * wanted).sum(1)
+    error = torch.cat([(each[:, :2] - truth[:, :2]) / shape[:, 4:6, None], torch.log(each[:, 2:] / truth[:, 2:])], 1)
+    each_cost = functional.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=0.02).mean(1)
+    own = (each_cost * wanted).sum(1)
     sure = functional.binary_cross_entropy_with_logits(trust, iou.detach().clamp(0, 1) * there)
     return [where, vote * 0.3, (own * there).sum() / total, sure * 0.5, ((iou * there).sum() / total).detach()]
 

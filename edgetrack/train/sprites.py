@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,9 +51,10 @@ def noise(chance: Chance, side: int, slope: float, channels: int = 3) -> NDArray
     return np.clip((mixed - low) / (high - low + 1e-6), 0, 1).astype(np.float32)
 
 
-def _grid(side: int) -> tuple[Plane, Plane]:
+def _grid(side: int) -> tuple[NDArray[Any], NDArray[Any]]:
     line = (np.arange(side, dtype=np.float32) + 0.5) / side * 2 - 1
-    return np.meshgrid(line, line)
+    x, y = np.meshgrid(line, line)
+    return x, y
 
 
 def stripes(chance: Chance, side: int) -> Plane:
@@ -63,9 +65,9 @@ def stripes(chance: Chance, side: int) -> Plane:
     n = chance.uniform(1.5, 9)
     kind = chance.integers(4)
     if kind == 0:
-        return (np.sin(u * n * 3) > chance.uniform(-0.5, 0.5)).astype(np.float32)
+        return np.asarray(np.sin(u * n * 3) > chance.uniform(-0.5, 0.5), np.float32)
     if kind == 1:
-        return ((np.sin(u * n * 3) > 0) ^ (np.sin(v * n * 3) > 0)).astype(np.float32)
+        return np.asarray((np.sin(u * n * 3) > 0) ^ (np.sin(v * n * 3) > 0), np.float32)
     if kind == 2:
         return np.asarray(u * 0.5 + 0.5, np.float32)
     return np.asarray(np.sin(np.hypot(u - chance.uniform(-1, 1), v) * n * 3) * 0.5 + 0.5, np.float32)
@@ -111,7 +113,7 @@ def blob(chance: Chance, side: int) -> Plane:
     return (far < radius / radius.max() * 0.98).astype(np.float32)
 
 
-def _figure(chance: Chance, x: Plane, y: Plane) -> Plane:
+def _figure(chance: Chance, x: NDArray[Any], y: NDArray[Any]) -> Plane:
     """A body with head and limbs, in no particular order."""
     cover = np.zeros(x.shape, bool)
     for _ in range(chance.integers(3, 7)):
@@ -156,7 +158,9 @@ def back(chance: Chance, pictures: list[Image]) -> NDArray[np.float32]:
 def make_bank(seed: int, sprites: int, backs: int, streets: int, progress: Callable[[str], None]) -> Bank:
     """Render `streets` streets, five pictures each, and draw everything else over and beside them."""
     chance = np.random.default_rng(seed)
-    pictures, marks, squares = [], [], []
+    pictures: list[Image] = []
+    squares: list[Image] = []
+    marks: list[tuple[float, ...]] = []
     for street in range(streets):
         for picture in street_pictures(FIRST_STREET + 1000 * seed + street, 5):
             height, width = picture.image.shape[:2]
