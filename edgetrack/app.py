@@ -20,6 +20,7 @@ from edgetrack.errors import EdgetrackError
 from edgetrack.health import Monitor
 from edgetrack.notify import Systemd
 from edgetrack.publish import Publisher, open_publisher
+from edgetrack.refine import Refiner, open_refiner
 from edgetrack.scene import Scene
 from edgetrack.track.tracker import Tracker
 from edgetrack.types import Info, Tracks
@@ -38,6 +39,7 @@ class Parts:
     detector: Detector
     embedder: Embedder
     tracker: Tracker
+    refiner: Refiner
     scene: Scene
     publisher: Publisher
 
@@ -65,6 +67,7 @@ def build(config: Config) -> Parts:
         detector=detector,
         embedder=open_embedder(config.embed, config.runtime),
         tracker=Tracker(config.track),
+        refiner=open_refiner(config.refine, config.runtime),
         scene=Scene(config, detector.names),
         publisher=open_publisher(config, detector.names),
     )
@@ -106,6 +109,8 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
                     monitor.lap("embed")
                 tracks = parts.tracker.step(frame.time, detections)
                 monitor.lap("track")
+                tracks = parts.tracker.correct(parts.refiner.refine(frame.image, tracks))
+                monitor.lap("refine")
                 events = parts.scene.observe(frame, tracks)
                 monitor.lap("scene")
                 publisher.publish(events)

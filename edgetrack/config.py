@@ -271,6 +271,29 @@ class TrackConfig(Settings, frozen=True, kw_only=True):
     ] = True
 
 
+# --- refine ----------------------------------------------------------------------------------------------------------
+
+
+class GoturnRefine(Settings, frozen=True, kw_only=True, tag_field="kind", tag="goturn"):
+    """Confirmed tracks that no detection backs are followed by a network (Held et al. 2016)."""
+
+    model: Annotated[ModelFile, Meta(description="ONNX file of a follower, or the name of a model in the catalogue")]
+    max_targets: Annotated[
+        int, Meta(ge=1, le=64, description="followed at once; the others are predicted by motion alone")
+    ] = 4
+    min_confidence: Annotated[
+        float, Meta(ge=0, le=1, description="expected IoU below which a target is given up until it is detected again")
+    ] = 0.5
+    mode: Annotated[Literal["bridge"], Meta(description="bridge: only while no detection backs a track")] = "bridge"
+
+
+class NoRefine(Settings, frozen=True, kw_only=True, tag_field="kind", tag="none"):
+    """Tracks that no detection backs are predicted by motion alone."""
+
+
+Refine = GoturnRefine | NoRefine
+
+
 # --- scene -----------------------------------------------------------------------------------------------------------
 
 
@@ -394,6 +417,7 @@ class Config(Settings, frozen=True, kw_only=True):
     detect: Annotated[DetectConfig, Meta(description="what is in a picture")]
     embed: Annotated[Embed, Meta(description="what an object looks like, so that it is known again")] = NoEmbed()
     track: Annotated[TrackConfig, Meta(description="who is who from picture to picture")] = TrackConfig()
+    refine: Annotated[Refine, Meta(description="where a track is while no detection backs it")] = NoRefine()
     zones: Annotated[list[ZoneConfig], Meta(max_length=100, description="areas to watch")] = field(default_factory=list)
     lines: Annotated[list[LineConfig], Meta(max_length=100, description="lines to count at")] = field(
         default_factory=list

@@ -202,7 +202,7 @@ class Health:
     fps: float  # frames through the whole loop per second since the last report that was due by time
     tracks: int
     latency_ms: Mapping[str, float]  # p50, p95, max: capture to hand-over to the publishers, since then
-    stage_ms: Mapping[str, float]  # mean per frame: capture, detect, embed, track, scene, publish
+    stage_ms: Mapping[str, float]  # mean per frame: capture, detect, embed, track, refine, scene, publish
     capture: CaptureState
     publish: tuple[PublishState, ...]
     memory_mb: float

@@ -24,6 +24,7 @@ REQUIRED = {
     "LineConfig.name",
     "LineConfig.start",
     "MqttPublish.url",
+    "GoturnRefine.model",
     "ReidEmbed.model",
     "RtspCapture.url",
     "V4l2Capture.device",

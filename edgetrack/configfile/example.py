@@ -31,6 +31,7 @@ VALUES = {  # of the keys that have no default
     " ! video/x-raw,format=BGR ! appsink",
     "DetectConfig.model": "yolox-nano",
     "ReidEmbed.model": "../models/osnet_x0_25.onnx",
+    "GoturnRefine.model": "../models/edgetrack-goturn-int8.onnx",
     "ZoneConfig.name": "porch",
     "ZoneConfig.polygon": [[0.1, 0.5], [0.6, 0.5], [0.6, 1.0], [0.1, 1.0]],
     "LineConfig.name": "door",

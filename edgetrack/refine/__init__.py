@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
+
+from edgetrack.config import GoturnRefine, Refine, RuntimeConfig
+from edgetrack.refine.bridge import Bridge
 from edgetrack.refine.goturn import Goturn
 from edgetrack.types import Image, Tracks
 
-__all__ = ["Goturn", "Refiner"]
+__all__ = ["Bridge", "Goturn", "Refiner", "open_refiner"]
 
 
 class Refiner(Protocol):
@@ -23,3 +27,19 @@ class Refiner(Protocol):
         Returns:
             Those rows that have a new box, `score` being its confidence 0..1; the rest is left out.
         """
+
+
+class Rest:
+    """Motion alone: no track gets a new box."""
+
+    def refine(self, image: Image, tracks: Tracks) -> Tracks:
+        return tracks[np.empty(0, np.intp)]
+
+
+def open_refiner(config: Refine, runtime: RuntimeConfig) -> Refiner:
+    """The refiner that the configuration names; a model is loaded and run once.
+
+    Raises:
+        ModelError: the file cannot be loaded, or is no follower.
+    """
+    return Bridge(config, runtime) if isinstance(config, GoturnRefine) else Rest()

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from edgetrack import boxes
 from edgetrack.config import TrackConfig
 from edgetrack.track import kalman
 from edgetrack.track.confidence import Confidence
@@ -21,6 +22,7 @@ NOMINAL_FPS = 30.0  # the noise of the filter is per frame; sequences of MOT16, 
 KEPT = 0.9  # of the average embedding at every match; Wang et al. 2020 (JDE), Du et al. 2023 (StrongSORT)
 UNIT_ERROR = 1e-6  # rounding of a row made unit in float32
 TINY = 1e-24
+WEAK = 2.0  # standard deviation of a sure box that no detector gave, against that of a detection
 
 # The default's filter trusts speed more and single boxes less than the reference, and lets the shape follow.
 # Chosen on the development sequences of docs/tracking.md.
@@ -82,6 +84,32 @@ class Tracker:
             self._live.rows["seen"] = False
         else:
             self._look(time, look)
+        return self._snapshot()
+
+    def correct(self, tracks: Tracks) -> Tracks:
+        """Correct tracks by boxes that no detector gave; `missed` stays, for only a detection proves a life.
+
+        Args:
+            tracks: `track_id`, `xyxy` and `score`, the confidence 0..1 that makes the noise: WEAK / score times that of
+                a detection. Tracks that are gone, and boxes without area or number, are left out.
+
+        Returns:
+            All live tracks, as `step` does.
+        """
+        if not len(tracks):
+            return self._snapshot()
+        live, size = self._live, tracks.xyxy[:, 2:] - tracks.xyxy[:, :2]
+        with np.errstate(invalid="ignore"):
+            good = np.isfinite(tracks.xyxy).all(axis=1) & (size > 0).all(axis=1) & (tracks.score > 0)
+        known, rows, given = np.intersect1d(live.rows["track_id"], tracks.track_id[good], return_indices=True)
+        if len(known):
+            measured = live.state[0].copy()
+            measured[:, rows] = boxes.xyxy_to_cxcyah(tracks.xyxy[good][given]).T
+            variance = np.full_like(measured, np.inf)
+            own = kalman.measurement_variance(self._noise, live.state)[:, rows]
+            noise = (WEAK / tracks.score[good][given].astype(np.float64)) ** 2
+            variance[:, rows] = live.state[2][:, rows] + own * noise
+            kalman.update(live.state, variance, measured)
         return self._snapshot()
 
     # --- input -------------------------------------------------------------------------------------------------------

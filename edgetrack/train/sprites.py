@@ -82,7 +82,7 @@ def texture(chance: Chance, side: int, pictures: list[Image]) -> NDArray[np.floa
         w = int(chance.integers(16, min(height, width)))
         x, y = int(chance.integers(width - w)), int(chance.integers(height - w))
         piece = resize(np.ascontiguousarray(picture[y : y + w, x : x + w]), side, side)
-        return np.asarray(piece, np.float32) / 255
+        return np.asarray(piece / np.float32(255), np.float32)
     base = noise(chance, side, chance.uniform(0.3, 2.2))
     colours = chance.uniform(0, 1, (2, 3)).astype(np.float32)
     if kind < 0.6:
