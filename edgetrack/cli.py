@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TRAINED = ("detector",)  # what edgetrack.train makes
+TRAINED = ("detector", "goturn")  # what edgetrack.train makes
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -108,6 +108,15 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_detections(verb)
     verb.set_defaults(verb=evaluate_counts)
+    verb = kinds.add_parser("sot", help="one target followed through OTB-style sequences")
+    verb.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="a sequence, or a folder of sequences")
+    verb.add_argument("--model", action="append", metavar="ONNX", help="default: the int8 follower that is shipped")
+    verb.add_argument("--against", nargs="*", default=[], metavar="NAME", help="trackers of OpenCV: csrt, kcf, mil ...")
+    verb.add_argument("--starts", type=int, choices=range(1, 101), default=5, metavar="N", help="of TRE; default: 5")
+    verb.add_argument("--restarts", action="store_true", help="also accuracy and failures as in VOT 2014")
+    verb.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw success over the threshold of IoU")
+    verb.add_argument("--json", action="store_true")
+    verb.set_defaults(verb=evaluate_sot)
 
     verb = verbs.add_parser("train", help="make the shipped weights again", add_help=False)
     verb.add_argument("what", choices=TRAINED, nargs="?")
@@ -210,6 +219,16 @@ def evaluate_counts(arguments: argparse.Namespace) -> int:
 
     a = arguments
     print(counts_report(a.truth, a.events, a.detections, a.min_score, as_json=a.json))
+    return 0
+
+
+def evaluate_sot(arguments: argparse.Namespace) -> int:
+    from edgetrack.demo.shipped import shipped_model
+    from edgetrack.evaluate.sot_report import sot_report
+
+    a = arguments
+    models = a.model or [str(shipped_model("edgetrack-goturn-int8.onnx"))]
+    print(sot_report(a.folders, models, a.against, a.starts, a.restarts, a.plot, a.json))
     return 0
 
 

@@ -24,7 +24,7 @@ from edgetrack.types import Image
 
 log = logging.getLogger(__name__)
 
-GROWTH = 0.3  # share of a change of size that is believed in one picture; more lets errors of single pictures add up
+GROWTH = 0.2  # share of a change of size that is believed in one picture; more lets errors of single pictures add up
 RENEW = 0.6  # confidence from which the recent crop is replaced
 INPUTS = (  # name, shape, type
     ("first", (None, 3, TEMPLATE_PX, TEMPLATE_PX), np.dtype(np.uint8)),
