@@ -280,11 +280,16 @@ class GoturnRefine(Settings, frozen=True, kw_only=True, tag_field="kind", tag="g
     model: Annotated[ModelFile, Meta(description="ONNX file of a follower, or the name of a model in the catalogue")]
     max_targets: Annotated[
         int, Meta(ge=1, le=64, description="followed at once; the others are predicted by motion alone")
-    ] = 4
+    ] = 8
     min_confidence: Annotated[
         float, Meta(ge=0, le=1, description="expected IoU below which a target is given up until it is detected again")
-    ] = 0.5
-    mode: Annotated[Literal["bridge"], Meta(description="bridge: only while no detection backs a track")] = "bridge"
+    ] = 0.6
+    mode: Annotated[
+        Literal["rest", "bridge"],
+        Meta(
+            description="rest: only on frames without detection (detect.every); bridge: also what the detector misses"
+        ),
+    ] = "rest"
 
 
 class NoRefine(Settings, frozen=True, kw_only=True, tag_field="kind", tag="none"):

@@ -17,7 +17,8 @@ class Bridge:
 
     A target is made only when it is needed, from the picture before. The window is laid round the track's prediction.
     A target whose confidence falls is given up, and left to prediction and re-identification, until it is detected
-    again. Of more targets than `max_targets`, those followed already stay, then those missed by the detector come,
+    again. With `mode: rest` the same holds for what the detector looked for and missed: it may be hidden, and the net
+    would then follow what hides it. Of more targets than `max_targets`, those followed already stay, then those missed by the detector come,
     then the eldest.
 
     Raises:
@@ -58,7 +59,10 @@ class Bridge:
     def _chosen(self, tracks: Tracks) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
         """Rows of the tracks that are followed now; makes targets of new ones."""
         size = tracks.xyxy[:, 2:] - tracks.xyxy[:, :2]
-        wanted = np.flatnonzero(tracks.confirmed & ~tracks.seen & (size >= LEAST_PX).all(axis=1))
+        lost = tracks.confirmed & ~tracks.seen & (size >= LEAST_PX).all(axis=1)
+        if self.config.mode == "rest":
+            lost &= tracks.missed == 0
+        wanted = np.flatnonzero(lost)
         followed = [int(tracks.track_id[row]) in self._targets for row in wanted]
         order = np.lexsort((tracks.track_id[wanted], tracks.missed[wanted] == 0, ~np.array(followed, bool)))
         chosen: list[int] = []

@@ -1,4 +1,6 @@
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -11,9 +13,9 @@ from edgetrack.types import Tracks
 from tests.refine.white_follower import square, white_follower
 
 
-def refiner(folder: Path, max_targets: int = 4, min_confidence: float = 0.5) -> Refiner:
+def refiner(folder: Path, max_targets: int = 4, mode: Literal["rest", "bridge"] = "bridge") -> Refiner:
     model = str(white_follower(folder / "white.onnx"))
-    config = GoturnRefine(model=model, max_targets=max_targets, min_confidence=min_confidence)
+    config = GoturnRefine(model=model, max_targets=max_targets, mode=mode)
     return open_refiner(config, RuntimeConfig(threads=1))
 
 
@@ -41,6 +43,14 @@ def test_a_track_that_is_lost_is_followed(tmp_path: Path):
     found = bridge.refine(square(108, 80), tracks(100, seen=False))
     assert found.track_id.tolist() == [1]
     assert_allclose(found.xyxy[0], [108, 80, 140, 112], atol=1.5)
+
+
+@pytest.mark.parametrize(("missed", "followed"), [(0, 1), (1, 0)])
+def test_a_resting_detector_s_tracks_are_followed_and_missed_ones_are_not(tmp_path: Path, missed: int, followed: int):
+    bridge = refiner(tmp_path, mode="rest")
+    bridge.refine(square(100, 80), tracks(100))
+    now = replace(tracks(100, seen=False), missed=np.array([missed]))
+    assert len(bridge.refine(square(108, 80), now)) == followed
 
 
 def test_the_score_of_a_new_box_is_its_confidence(tmp_path: Path):
