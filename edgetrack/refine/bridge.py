@@ -17,9 +17,9 @@ class Bridge:
 
     A target is made only when it is needed, from the picture before. The window is laid round the track's prediction.
     A target whose confidence falls is given up, and left to prediction and re-identification, until it is detected
-    again. With `mode: rest` the same holds for what the detector looked for and missed: it may be hidden, and the net
-    would then follow what hides it. Of more targets than `max_targets`, those followed already stay, then those missed by the detector come,
-    then the eldest.
+    again. Of more targets than `max_targets`, those followed already stay, then those missed by the detector come,
+    then the eldest. With `mode: rest` nothing is followed that the detector looked for and missed: it may be hidden,
+    and the net would follow what hides it.
 
     Raises:
         ModelError: the model cannot be loaded, or is no follower.
