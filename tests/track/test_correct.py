@@ -20,7 +20,8 @@ def resting(*lefts: float) -> tuple[Tracker, Tracks]:
 
 
 def moved(tracks: Tracks, by: float, confidence: float) -> Tracks:
-    return replace(tracks, xyxy=tracks.xyxy + np.array([by, 0, by, 0]), score=np.full(len(tracks), confidence, np.float32))
+    xyxy = tracks.xyxy + np.array([by, 0, by, 0])
+    return replace(tracks, xyxy=xyxy, score=np.full(len(tracks), confidence, np.float32))
 
 
 def test_a_box_draws_its_track():
