@@ -29,10 +29,14 @@ NEAR = 0.3  # of the box's sides: how far from its middle a cell's vote is wante
 
 
 class Feed:
-    """Batches from shards, mirrored and with their colours exchanged; shards that come later join in."""
+    """Batches from shards, mirrored and with their colours exchanged; shards that come later join in.
 
-    def __init__(self, folder: Path, seed: int) -> None:
-        self._folder, self._chance = folder, np.random.default_rng(seed)
+    Args:
+        rough: bend the templates, change every crop's light by itself, blur and hide parts of windows.
+    """
+
+    def __init__(self, folder: Path, seed: int, rough: bool = True) -> None:
+        self._folder, self._chance, self._rough = folder, np.random.default_rng(seed), rough
         self._shards: list[Examples] = []
 
     def batches(self, count: int, batch: int) -> Iterator[list[Tensor]]:
@@ -60,7 +64,42 @@ class Feed:
         if chance.random() < 0.2:
             pictures, target = [p.flip(-2) for p in pictures], target[:, [0, 3, 2, 1]] * torch.tensor([1, -1, 1, -1.0])
             target = target + torch.tensor([0, 1, 0, 1.0])
-        return [*(p[:, order].float() for p in pictures), shape, target, present]
+        first, recent, search = (p[:, order].float() for p in pictures)
+        if self._rough:
+            first, recent = self._bent(first, 0.1), self._bent(recent, 0.05)
+            first, recent, search = self._lit(first), self._lit(recent), self._erased(self._blurred(self._lit(search)))
+        return [first, recent, search, shape, target, present]
+
+    def _draw(self, low: float, high: float, *shape: int) -> Tensor:
+        return torch.from_numpy(self._chance.uniform(low, high, shape).astype(np.float32))
+
+    def _bent(self, x: Tensor, far: float) -> Tensor:
+        """Seen from elsewhere: turned, grown, and bent smoothly by up to `far` of half the crop."""
+        n = len(x)
+        flow = functional.interpolate(self._draw(-far, far, n, 2, 4, 4), size=x.shape[2:], mode="bicubic")
+        turn, grow = self._draw(-2 * far, 2 * far, n), 1 + self._draw(-far, far, n)
+        rows = [torch.stack([grow, -turn, 0 * turn], 1), torch.stack([turn, grow, 0 * turn], 1)]
+        grid = functional.affine_grid(torch.stack(rows, 1), list(x.shape), align_corners=False)
+        return functional.grid_sample(x, grid + flow.permute(0, 2, 3, 1), padding_mode="border", align_corners=False)
+
+    def _lit(self, x: Tensor) -> Tensor:
+        n, mean = len(x), x.mean((2, 3), keepdim=True)
+        return ((x - mean) * self._draw(0.6, 1.4, n, 1, 1, 1) + mean + self._draw(-25, 25, n, 3, 1, 1)).clamp(0, 255)
+
+    def _blurred(self, x: Tensor) -> Tensor:
+        for kernel in ((3, 3), (1, 7), (7, 1), (5, 5)):
+            some = torch.from_numpy(self._chance.random(len(x)) < 0.1)
+            pad = (kernel[0] // 2, kernel[1] // 2)
+            x[some] = functional.avg_pool2d(x[some], kernel, 1, pad, count_include_pad=False)
+        return x
+
+    def _erased(self, x: Tensor) -> Tensor:
+        """A third of the windows lose a rectangle."""
+        n, line = len(x), torch.linspace(0, 1, x.shape[-1])
+        low, size = self._draw(0.2, 0.7, 2, n, 1), self._draw(0.05, 0.25, 2, n, 1)
+        inside = (line > low) & (line < low + size)
+        hole = inside[0][:, None, None, :] & inside[1][:, None, :, None] & (self._draw(0, 1, n, 1, 1, 1) < 0.35)
+        return torch.where(hole, self._draw(0, 255, n, 3, 1, 1), x)
 
 
 def loss(net: Goturn, outputs: tuple[Tensor, ...], shape: Tensor, target: Tensor, present: Tensor) -> list[Tensor]:
