@@ -185,6 +185,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--start", type=Path, default=None, help="checkpoint to go on from")
+    parser.add_argument("--plain", action="store_true", help="examples as drawn, not bent and lit anew")
     parser.add_argument("--export-only", action="store_true", help="write the ONNX files from --start without training")
     return parser.parse_args(arguments)
 
@@ -202,12 +203,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not chosen.export_only:
         draw(chosen.work, chosen.shards, chosen.seed)
         net = train(
-            Feed(chosen.work, chosen.seed), net, chosen.steps, chosen.batch, chosen.work / "goturn.pt", chosen.rate
+            Feed(chosen.work, chosen.seed, rough=not chosen.plain),
+            net,
+            chosen.steps,
+            chosen.batch,
+            chosen.work / "goturn.pt",
+            chosen.rate,
         )
     from edgetrack.train.export_follow import export
 
     told = f"edgetrack train goturn --shards {chosen.shards} --steps {chosen.steps} --batch {chosen.batch}"
-    export(net.eval(), chosen.out, chosen.work, f"{told} --rate {chosen.rate:g} --seed {chosen.seed}")
+    told += f" --rate {chosen.rate:g} --seed {chosen.seed}{' --plain' if chosen.plain else ''}"
+    export(net.eval(), chosen.out, chosen.work, told + (f" --start {chosen.start.name}" if chosen.start else ""))
     return 0
 
 

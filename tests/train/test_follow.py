@@ -1,14 +1,11 @@
 """Examples for the follower show what they say; needs PyTorch."""
 
 import numpy as np
-import pytest
-
-from edgetrack.train.sprites import DIRECTIONS, SIDE, Bank
-
-pytest.importorskip("torch", reason="PyTorch is not installed")
+import torch
 
 from edgetrack.train.follow import Studio
 from edgetrack.train.follownet import Deployed, Goturn
+from edgetrack.train.sprites import DIRECTIONS, SIDE, Bank
 
 
 def white_discs() -> Bank:
@@ -25,7 +22,6 @@ def white_discs() -> Bank:
 
 
 def test_examples_have_the_shapes_of_the_net_s_inputs() -> None:
-    torch = pytest.importorskip("torch")
     made = Studio(white_discs(), 1).examples(4)
     inputs = (torch.from_numpy(array) for array in (made.first, made.recent, made.search, made.shape))
     box, confidence = Deployed(Goturn().eval())(*inputs)
