@@ -159,15 +159,17 @@ def train(feed: Feed, net: Goturn, steps: int, batch: int, checkpoint: Path, hig
 
 def draw(folder: Path, shards: int, seed: int) -> None:
     """Fill a folder with shards; those that are there already stay."""
-    bank = folder / f"bank{seed}.npz"
-    if not bank.exists():
+    missing = [shard for shard in range(shards) if not (folder / f"{shard:04d}" / "whole").exists()]
+    if not missing:
+        return
+    path = folder / f"bank{seed}.npz"
+    if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        save_bank(bank, make_bank(seed, 3000, 400, 60, log.info))
-    for shard in range(shards):
-        if (folder / f"{shard:04d}" / "whole").exists():
-            continue
+        save_bank(path, make_bank(seed, 3000, 400, 60, log.info))
+    bank = load_bank(path)
+    for shard in missing:
         torch.manual_seed(shard)
-        studio = Studio(load_bank(bank), shard)
+        studio = Studio(bank, shard)
         parts = [studio.examples(DRAWN_AT_ONCE) for _ in range(SHARD // DRAWN_AT_ONCE)]
         joined = Examples(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Examples)))
         save(folder / f"{shard:04d}", joined)
