@@ -53,7 +53,7 @@ def demo_config(
             height=scene.height,
             pace="fast" if options.fast else "realtime",
         ),
-        detect=DetectConfig(model=str(model)),
+        detect=DetectConfig(model=str(model), min_score=0.35, min_scores={} if options.model else {"bicycle": 0.65}),
         lines=[
             LineConfig(
                 name=name,

@@ -16,9 +16,9 @@ from edgetrack.render.weather import easy_weather, hard_weather
 from edgetrack.types import Image
 
 LINES: dict[str, tuple[Ground, Ground]] = {  # on the ground, metres
-    "pavement": ((0.4, 5.0), (0.4, 8.5)),
-    "road": ((1.2, 8.65), (1.2, 14.3)),
-    "far-side": ((-1.0, 14.5), (-1.0, 18.3)),
+    "pavement": ((0.4, 5.0), (0.4, 9.0)),
+    "road": ((1.2, 8.3), (1.2, 14.6)),
+    "far-side": ((-1.0, 13.7), (-1.0, 18.3)),
     "zebra": ((-5.6, 11.2), (-1.6, 11.2)),
 }
 COUNTED: dict[str, tuple[int, ...]] = {  # who can cross them
