@@ -159,9 +159,7 @@ def _table(path: Path, columns: int) -> Floats:
     if table.size == 0:
         return np.empty((0, columns))
     if table.shape[1] < columns:
-        raise ConfigError(
-            f"{path}: {table.shape[1]} fields a line, expected at least {columns} of MOTChallenge text"
-        )
+        raise ConfigError(f"{path}: {table.shape[1]} fields a line, expected at least {columns} of MOTChallenge text")
     return table
 
 
