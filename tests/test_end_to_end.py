@@ -11,7 +11,7 @@ import pytest
 
 from edgetrack.evaluate.mot import evaluate
 from edgetrack.evaluate.sequences import Trajectories, read_truth
-from tests.capture.rtsp_server import RtspServer
+from tests.capture.rtsp_server import RtspServer, missing
 from tests.daemon import Subscriber, running, subscribed, write_config
 from tests.publish.broker import Broker
 
@@ -138,6 +138,8 @@ def test_a_camera_that_dies_and_freezes_is_reported_and_comes_back(
     tmp_path: Path, shared: Path, broker: Broker, subscriber: Subscriber
 ) -> None:
     """The daemon says degraded, recovers by itself, and counts what it missed as blind time."""
+    if missing():
+        pytest.skip(missing())
     with RtspServer(shared / "data/video/one-by-one-person-part1.mp4") as camera:
         settings = {
             "capture": {"kind": "rtsp", "url": camera.url, "stall_s": 2, "retry_max_s": 1},

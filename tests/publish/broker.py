@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -17,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
@@ -57,6 +59,8 @@ class Broker:
         acl: str = "",
         extra: Sequence[str] = (),
     ) -> None:
+        if shutil.which("mosquitto") is None or shutil.which("mosquitto_sub") is None:
+            pytest.skip("no mosquitto here: sudo apt install mosquitto mosquitto-clients")
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.port = free_port()
