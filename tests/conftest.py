@@ -4,10 +4,16 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.daemon import Subscriber, subscribed
 from tests.publish.broker import Broker
+
+# The same cases in every run of CI; at one's desk they are drawn anew, and those that fail become examples.
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("ci")
 
 # Skips that nothing installed on this machine could prevent, or whose tests run in an environment of their own.
 UNAVOIDABLE = ("no shared data here", ".ci/picamera", ".ci/gstreamer")

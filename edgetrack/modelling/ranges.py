@@ -17,6 +17,7 @@ Method = Literal["minmax", "average", "percentile"]
 METHODS: tuple[Method, ...] = ("minmax", "average", "percentile")
 
 BINS = 8192  # half of them for each sign
+LEAST_SPAN = 2.0**-100  # so that bins per unit stay finite in float32
 TAIL = 1e-5  # share of the values on each side that `percentile` lets saturate
 
 
@@ -54,7 +55,7 @@ class Range:
     def _cover(self, largest: float) -> None:
         if largest <= self.span:
             return
-        wanted = float(2.0 ** np.ceil(np.log2(largest)))
+        wanted = max(float(2.0 ** np.ceil(np.log2(largest))), LEAST_SPAN)
         while self.span and self.span < wanted:
             merged = self.counts.reshape(-1, 2).sum(axis=1)
             self.counts = np.zeros(BINS, np.int64)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edgetrack.modelling.ranges import BINS, Range, Ranges
@@ -30,6 +30,7 @@ def test_percentile_leaves_single_outliers_out() -> None:
     assert high == pytest.approx(1, abs=0.3)
 
 
+@example([[1.401298464324817e-45]])
 @given(st.lists(st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=20), min_size=1, max_size=5))
 def test_no_value_is_lost_when_the_histogram_grows(pictures: list[list[float]]) -> None:
     found = of(*pictures)
