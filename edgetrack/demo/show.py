@@ -39,7 +39,7 @@ GOODBYE_S = 10.0  # longest wait for what is still under way at the end
 def demo_config(
     options: argparse.Namespace, scene: Scene, url: str, version: Literal["5", "3.1.1"], state: str
 ) -> Config:
-    """What a person would write for this street; configs/demo.yaml says the same."""
+    """What a person would write for this street."""
     model = options.model or shipped_model(MODEL)
     return Config(
         device="demo",
