@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -27,6 +28,8 @@ def _draft_7(part: Any) -> Any:
     if not isinstance(part, dict):
         return part
     part = {key: _draft_7(value) for key, value in part.items() if key != "discriminator"}
+    if isinstance(part.get("description"), str):
+        part["description"] = cleandoc(part["description"])  # as Python 3.13 gives a docstring by itself
     if "prefixItems" in part:
         part["items"] = part.pop("prefixItems")
         part["additionalItems"] = False
