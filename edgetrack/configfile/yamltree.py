@@ -19,6 +19,7 @@ Place = tuple[int, int]  # line, column, from 1
 
 MAX_DEPTH = 24
 MAX_NODES = 50_000  # aliases counted as if written out
+TOO_DEEP = f"more than {MAX_DEPTH} levels deep; no setting needs that; check the brackets"
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where PyYAML was built with it
 
 # Characters that YAML allows (section 5.1), less those that end lines for some readers only.
@@ -117,6 +118,8 @@ def _syntax(error: yaml.MarkedYAMLError, text: str, place: Place) -> str:
         return "* or & at the start of a value means something else to YAML; put the value in quotes"
     if "tag" in problem or "directive" in problem:
         return "! or % at the start of a value means something else to YAML; put the value in quotes"
+    if "nesting depth" in problem:  # libyaml 0.2.6 and later look ahead of their events, and count for themselves
+        return TOO_DEEP
     remedy = next((remedy for part, remedy in REMEDIES if part in problem), "check quotes, brackets and indentation")
     return f"not YAML: {problem}; {remedy}"
 
@@ -152,7 +155,7 @@ class _Builder:
 
     def _begin(self, event: Any, place: Place) -> None:
         if len(self.open) >= MAX_DEPTH:
-            raise _RefusedError(place, f"more than {MAX_DEPTH} levels deep; no setting needs that; check the brackets")
+            raise _RefusedError(place, TOO_DEEP)
         mapping = isinstance(event, yaml.MappingStartEvent)
         self._refuse_as_key(place, "a mapping" if mapping else "a list")
         self._tag(event, place)
