@@ -103,13 +103,13 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
             if frame is not None:
                 detections = None  # did not look; empty: looked and saw nothing
                 if next(look):
-                    detections = parts.detector.detect(frame.image)
+                    detections = parts.detector.detect(frame.picture)
                     monitor.lap("detect")
-                    detections = parts.embedder.embed(frame.image, detections)
+                    detections = parts.embedder.embed(frame.picture, detections)
                     monitor.lap("embed")
                 tracks = parts.tracker.step(frame.time, detections)
                 monitor.lap("track")
-                tracks = parts.tracker.correct(parts.refiner.refine(frame.image, tracks))
+                tracks = parts.tracker.correct(parts.refiner.refine(frame.picture, tracks))
                 monitor.lap("refine")
                 events = parts.scene.observe(frame, tracks)
                 monitor.lap("scene")

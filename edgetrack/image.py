@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import av
 import numpy as np
 from av import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import DTypeLike, NDArray
 
 from edgetrack.boxes import Boxes
-from edgetrack.types import Image
+from edgetrack.planes import ONE_THREAD, Decoded
+from edgetrack.types import Image, Picture, image_of, size_of
 
 Fitting = Literal["centre", "top_left", "stretch"]
 Plane = NDArray[np.uint8]  # (H, W)
@@ -29,8 +29,6 @@ SWS_FULL_CHR_H_INT, SWS_FULL_CHR_H_INP, SWS_ACCURATE_RND = 0x2000, 0x4000, 0x400
 EXACT = SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_ACCURATE_RND
 SHRINK = int(Interpolation.AREA) | EXACT  # the mean of the pixels covered; nothing aliases
 ENLARGE = int(Interpolation.BILINEAR) | EXACT  # between pixel centres; along a side that shrinks, a wider triangle
-# Threads made for each new size cost three times the work on a small crop; before PyAV 17 there were none.
-ONE_THREAD: dict[str, Any] = {"threads": 1} if int(av.__version__.partition(".")[0]) >= 17 else {}
 OVERREAD = 96  # bytes past the end that swscale's SIMD may read, and throw away; 49 were seen
 
 
@@ -73,21 +71,26 @@ class Fit:
 
 
 class Resizer:
-    """Resizes BGR pictures; keeps what it learned for the next one of the same size. One thread at a time."""
+    """Resizes pictures; keeps what it learned for the next one of the same size. One thread at a time."""
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
 
-    def planes(self, image: Image, width: int, height: int) -> tuple[Plane, Plane, Plane]:
-        """The blue, green and red plane, each (height, width).
+    def planes(self, picture: Picture, width: int, height: int) -> tuple[Plane, Plane, Plane]:
+        """The blue, green and red plane, each (height, width); of a decoded picture straight from what was decoded.
 
         Args:
-            image: (H, W, 3) uint8 BGR of any size from 1 x 1; may be a view, such as a crop of a picture.
+            picture: of any size from 1 x 1; BGR may be a view, such as a crop of a picture.
         """
-        if image.shape[:2] == (height, width):
+        own = size_of(picture)
+        if isinstance(picture, Decoded):
+            frame = picture.frame
+        elif own == (width, height):
+            image = image_of(picture)
             return image[..., 0], image[..., 1], image[..., 2]
-        shrinks = width <= image.shape[1] and height <= image.shape[0]
-        frame = VideoFrame.from_numpy_buffer(_readable(image), "bgr24")
+        else:
+            frame = VideoFrame.from_numpy_buffer(_readable(image_of(picture)), "bgr24")
+        shrinks = width <= own[0] and height <= own[1]
         flags = SHRINK if shrinks else ENLARGE
         resized = self._reformatter.reformat(frame, width, height, "gbrp", interpolation=flags, **ONE_THREAD)
         green, blue, red = (
@@ -108,15 +111,23 @@ def resize(image: Image, width: int, height: int) -> Image:
     return Resizer()(image, width, height)
 
 
-def crop(image: Image, xyxy: Sequence[float] | NDArray[np.floating[Any]], fill: int = 0) -> Image:
-    """The part of a picture in a box, its edges rounded to pixels, `fill` where it lies outside the picture.
+def cut(picture: Picture, left: int, top: int, right: int, bottom: int) -> Image:
+    """`image[top:bottom, left:right]` of a box inside the picture."""
+    return (
+        picture[top:bottom, left:right] if isinstance(picture, np.ndarray) else picture.crop(left, top, right, bottom)
+    )
 
-    At least 1 x 1; a view where the box lies inside the picture.
+
+def crop(picture: Picture, xyxy: Sequence[float] | NDArray[np.floating[Any]], fill: int = 0) -> Image:
+    """The part of a picture in a box, as BGR, its edges rounded to pixels, `fill` where it lies outside the picture.
+
+    At least 1 x 1; of a BGR picture a view where the box lies inside it.
     """
     left, top, right, bottom = (math.floor(float(side) + 0.5) for side in xyxy)
     right, bottom = max(right, left + 1), max(bottom, top + 1)
-    height, width = image.shape[:2]
-    inside = image[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    width, height = size_of(picture)
+    edges = min(max(left, 0), width), min(max(top, 0), height), min(max(right, 0), width), min(max(bottom, 0), height)
+    inside = cut(picture, *edges)
     if left >= 0 and top >= 0 and right <= width and bottom <= height:
         return inside
     padded = np.full((bottom - top, right - left, 3), fill, np.uint8)
@@ -163,7 +174,7 @@ class Blob:
         self._fits: list[Fit | None] = [None] * batch
         self._resizer = Resizer()
 
-    def put(self, row: int, image: Image, fit: Fit) -> None:
+    def put(self, row: int, picture: Picture, fit: Fit) -> None:
         """Write a picture into one row of the batch, where `fit` says, and the fill round it."""
         if fit != self._fits[row]:
             self._fits[row] = fit
@@ -171,7 +182,7 @@ class Blob:
                 every = np.full((1, 1), self._fill, np.uint8)
                 self._write((every, every, every), self._planar[row])
         inner = self._planar[row, :, fit.top : fit.top + fit.inner[1], fit.left : fit.left + fit.inner[0]]
-        self._write(self._resizer.planes(image, *fit.inner), inner)
+        self._write(self._resizer.planes(picture, *fit.inner), inner)
 
     def _write(self, planes: tuple[Plane, Plane, Plane], place: NDArray[Any]) -> None:
         for channel, plane in enumerate(self._order):

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "edgetrack"
 
 GROUND = {"errors", "types", "boxes", "config", "secret"}
-TOOLS = {"image", "runtime", "registry", "configfile", "catalogue"}
+TOOLS = {"image", "planes", "runtime", "registry", "configfile", "catalogue"}
 EDGES = {"capture", "detect", "refine", "publish", "notify", "render"}
 MAY_IMPORT = {
     **dict.fromkeys(GROUND, GROUND),
@@ -29,7 +29,7 @@ OWNERS = {
     "sqlite3": {"publish/outbox.py"},
     "yaml": {"configfile.py", "yamltree.py"},
     "scipy": {"track/*", "evaluate/*"},
-    "av": {"capture/*", "image.py", "demo.py", "demo/*"},
+    "av": {"capture/*", "image.py", "planes.py", "demo.py", "demo/*"},
     "importlib": {"registry.py", "track/lsap.py"},
 }
 

@@ -114,7 +114,7 @@ def alternate(config: Config, seconds: float) -> tuple[list[Turn], tuple[int, in
     parts = app.build(config)
     detector = cast(YoloDetector, parts.detector)
     prepare, infer = detector.prepare, detector.model.run  # as they are before they are watched
-    source = Alternating(parts.source, stopwatch, lambda frame: partial(infer, prepare(frame.image)[0]), seconds)
+    source = Alternating(parts.source, stopwatch, lambda frame: partial(infer, prepare(frame.picture)[0]), seconds)
     for owner, method, stage in (
         (detector, "detect", "decode"),
         (detector, "prepare", "scale"),

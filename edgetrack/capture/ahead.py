@@ -12,22 +12,22 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from edgetrack.errors import CaptureError
-from edgetrack.types import CaptureState, Frame, Image
+from edgetrack.types import CaptureState, Frame, Picture
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 log = logging.getLogger(__name__)
 
-AHEAD = 1  # pictures that wait, besides the one in the reader's hand; each of 1080p takes 6 MB
+AHEAD = 1  # pictures that wait, besides the one in the reader's hand; of 1080p each takes 3 MB, or as BGR 6
 WAIT_S = 0.5  # longest silence towards the loop, so that it can be stopped while a picture is not due yet
 CLOSE_S = 1.0  # longest wait for the decoder
 
 
-class Picture(NamedTuple):
+class Timed(NamedTuple):
     """One picture of a recording."""
 
-    image: Image
+    picture: Picture
     time: float  # s since the first one, never goes back
 
 
@@ -44,7 +44,7 @@ class Recording(Protocol):
     def check(self) -> None:
         """Raise CaptureError where the operator must act before it can ever work."""
 
-    def pictures(self) -> Generator[Picture, None, None]:
+    def pictures(self) -> Generator[Timed, None, None]:
         """Every picture, in one thread; raises CaptureError where there is not a single one."""
 
 
@@ -57,8 +57,8 @@ class Ahead:
 
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
-        self._ready: queue.Queue[Picture | CaptureError | None] = queue.Queue(AHEAD)
-        self._next: Picture | None = None  # taken from the queue, perhaps not due yet
+        self._ready: queue.Queue[Timed | CaptureError | None] = queue.Queue(AHEAD)
+        self._next: Timed | None = None  # taken from the queue, perhaps not due yet
         self._frames = 0
         self._began = (0.0, 0.0)  # s, monotonic and since 1970, when the first picture was there
         self._reader: threading.Thread | None = None
@@ -96,7 +96,7 @@ class Ahead:
                     self._check_reader()
                     yield None
                     continue
-                if not isinstance(item, Picture):
+                if not isinstance(item, Timed):
                     self.__exit__(None, None, None)
                     if item is not None:
                         raise item
@@ -115,10 +115,10 @@ class Ahead:
                 self._stop.wait(min(early_s, WAIT_S))
             if early_s > WAIT_S:
                 return None
-        picture, self._next = self._next, None
+        timed, self._next = self._next, None
         self._frames += 1
-        utc = self._began[1] + picture.time
-        return Frame(picture.image, self._frames - 1, time=picture.time, utc=utc, captured=time.monotonic())
+        utc = self._began[1] + timed.time
+        return Frame(timed.picture, self._frames - 1, time=timed.time, utc=utc, captured=time.monotonic())
 
     def _check_reader(self) -> None:
         if self._reader is not None and not self._reader.is_alive() and self._ready.empty():

@@ -11,8 +11,8 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from edgetrack.capture.ahead import Picture
-from edgetrack.capture.decode import FAULTS, Bgr, clockwise, video_stream
+from edgetrack.capture.ahead import Timed
+from edgetrack.capture.decode import FAULTS, Pictures, clockwise, video_stream
 from edgetrack.capture.orient import Orient
 from edgetrack.capture.reason import why
 from edgetrack.config import FileCapture
@@ -53,7 +53,7 @@ class VideoFile:
         self._path = config.path
         self._loop = config.loop
         self._orient = Orient(config)
-        self._bgr = Bgr()
+        self._picture = Pictures()
         self._read = 0  # pictures
         self._told = False  # that the file is damaged
         self.pace: Literal["realtime", "fast"] = config.pace
@@ -71,7 +71,7 @@ class VideoFile:
         with self._opened():
             pass
 
-    def pictures(self) -> Generator[Picture, None, None]:
+    def pictures(self) -> Generator[Timed, None, None]:
         clock: MediaClock | None = None
         while True:
             before = self._read
@@ -80,9 +80,9 @@ class VideoFile:
                 stream.thread_type = "SLICE"  # a thread per picture takes 14 MB at 1080p, and more CPU, to decode ahead
                 clock = clock or MediaClock(1 / float(stream.average_rate or stream.guessed_rate or RATE))
                 for frame in self._decoded(container, stream):
-                    image = self._orient(self._bgr(frame), clockwise(frame))
+                    picture = self._orient(self._picture(frame), clockwise(frame))
                     self._read += 1
-                    yield Picture(image, clock(frame.time))
+                    yield Timed(picture, clock(frame.time))
             if self._read == before:
                 raise self._unusable("not one picture in it can be decoded")
             if not self._loop:

@@ -11,13 +11,13 @@ from typing import Literal
 
 import av
 
-from edgetrack.capture.ahead import Picture
-from edgetrack.capture.decode import FAULTS, Bgr, clockwise, video_stream
+from edgetrack.capture.ahead import Timed
+from edgetrack.capture.decode import FAULTS, Pictures, clockwise, video_stream
 from edgetrack.capture.orient import Orient
 from edgetrack.capture.reason import why
 from edgetrack.config import ImagesCapture
 from edgetrack.errors import CaptureError
-from edgetrack.types import Image
+from edgetrack.types import Image, Picture, image_of
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class ImageFolder:
         self._fps = config.fps
         self._loop = config.loop
         self._orient = Orient(config)
-        self._bgr = Bgr()
+        self._picture = Pictures()
         self._broken: set[Path] = set()
         self.pace: Literal["realtime", "fast"] = config.pace
 
@@ -44,15 +44,15 @@ class ImageFolder:
     def check(self) -> None:
         self._files()
 
-    def pictures(self) -> Generator[Picture, None, None]:
+    def pictures(self) -> Generator[Timed, None, None]:
         files, fps = self._files()
         step, read = 0, 0
         while True:
             for file in files:
-                image = self.read(file)
-                if image is not None:
+                picture = self._picture_in(file)
+                if picture is not None:
                     read += 1
-                    yield Picture(image, step / fps)
+                    yield Timed(picture, step / fps)
                 step += 1  # a broken picture leaves a gap in time, as in the scene
             if not read:
                 raise CaptureError(f"{self._root}: none of {len(files)} pictures can be decoded; give whole files")
@@ -65,10 +65,14 @@ class ImageFolder:
 
     def read(self, file: Path) -> Image | None:
         """(H, W, 3) uint8 BGR, upright; None, told of once, where the file is broken."""
+        picture = self._picture_in(file)
+        return None if picture is None else image_of(picture)
+
+    def _picture_in(self, file: Path) -> Picture | None:
         try:
             with av.open(f"file:{file}", metadata_errors="replace") as container:
                 for frame in container.decode(video_stream(container)):
-                    return self._orient(self._bgr(frame), clockwise(frame))
+                    return self._orient(self._picture(frame), clockwise(frame))
             reason = "no picture in it"
         except FAULTS as error:
             reason = why(error)

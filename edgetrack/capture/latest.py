@@ -16,7 +16,7 @@ from edgetrack.capture.orient import Orient
 from edgetrack.capture.reason import why
 from edgetrack.config import LiveOptions
 from edgetrack.errors import CaptureError
-from edgetrack.types import CaptureState, Frame, Image
+from edgetrack.types import CaptureState, Frame, Picture
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -33,7 +33,7 @@ HUNG_MAX = 3  # readers left behind in a driver, until only a new process can he
 class Shot(NamedTuple):
     """One picture as the camera gave it."""
 
-    image: Callable[[], Image]  # (H, W, 3) uint8 BGR; called only if the picture is handed out, by the loop's thread
+    picture: Callable[[], Picture]  # called only if the picture is handed out, by the loop's thread
     taken: float  # s, time.monotonic() when it was taken or, where that is unknown, arrived
     skipped: int = 0  # pictures taken since the last shot that did not reach us, where the camera tells
 
@@ -137,11 +137,11 @@ class Latest:
 
     def _frame(self, index: int, shot: Shot) -> Frame:
         try:
-            image = self._orient(shot.image())
+            picture = self._orient(shot.picture())
         except self._camera.lost as error:
-            raise CaptureError(f"{self._camera.place}: no BGR picture from this pixel format: {why(error)}") from error
+            raise CaptureError(f"{self._camera.place}: no picture from this pixel format: {why(error)}") from error
         utc = time.time() - (time.monotonic() - shot.taken)
-        return Frame(image, index, time=shot.taken, utc=utc, captured=shot.taken)
+        return Frame(picture, index, time=shot.taken, utc=utc, captured=shot.taken)
 
     # --- the reader thread
 

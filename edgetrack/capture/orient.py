@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgetrack.config import CaptureOptions
-from edgetrack.types import Image
+from edgetrack.types import Image, Picture, image_of
 
 PIXEL = np.dtype("V3")  # moved as one thing, a picture turns three times as fast as byte by byte
 
 
 class Orient:
-    """Turns, mirrors and masks pictures; a camera that needs none of it gets its own array back.
+    """Turns, mirrors and masks pictures; a camera that needs none of it gets its own picture back, planes or BGR.
 
     Masks are fractions of the picture as it leaves here: they stay where they are when `rotate` or `mirror` changes.
     """
@@ -25,17 +25,21 @@ class Orient:
         self._masks = options.masks
         self._kept: Image = np.empty((0, 0, 3), np.uint8)
 
-    def __call__(self, image: Image, clockwise: int = 0) -> Image:
+    def __call__(self, picture: Picture, clockwise: int = 0) -> Picture:
         """The picture as everything else sees it.
 
         Args:
-            image: (H, W, 3) uint8, handed over: it may be written to, and returned.
+            picture: handed over: BGR may be written to, and returned.
             clockwise: further degrees, a multiple of 90, that the medium itself asks for (a phone held upright).
 
         Returns:
-            (H, W, 3) or, turned by 90 or 270 degrees, (W, H, 3) uint8, contiguous.
+            Planes where nothing was to be done to planes, else (H, W, 3) or, turned by 90 or 270 degrees, (W, H, 3)
+            uint8 BGR, contiguous.
         """
-        image = turned(np.ascontiguousarray(image), (self._rotate + clockwise) % 360, self._mirror)
+        turn = (self._rotate + clockwise) % 360
+        if not (isinstance(picture, np.ndarray) or turn or self._mirror or self._masks):
+            return picture
+        image = turned(np.ascontiguousarray(image_of(picture)), turn, self._mirror)
         if self._masks:
             image = np.bitwise_and(image, self._keep(image), out=image if image.flags.writeable else None)
         return image

@@ -12,7 +12,7 @@ import av
 from av.container import InputContainer
 
 from edgetrack import secret
-from edgetrack.capture.decode import FAULTS, Bgr, live_frames, video_stream
+from edgetrack.capture.decode import FAULTS, Pictures, live_frames, video_stream
 from edgetrack.capture.latest import Shot
 from edgetrack.capture.reason import NO_ANSWER, why
 from edgetrack.config import RtspCapture
@@ -53,7 +53,7 @@ class RtspCamera:
     def __init__(self, config: RtspCapture) -> None:
         self._config = config
         self._url = config.url
-        self._bgr = Bgr()
+        self._picture = Pictures()
         self.open_s = config.open_timeout_s
 
     @property
@@ -92,7 +92,7 @@ class RtspCamera:
                 if frame is None:
                     yield None
                 else:
-                    yield Shot(partial(self._bgr, frame), clock(frame.time, now) if clock else now)
+                    yield Shot(partial(self._picture, frame), clock(frame.time, now) if clock else now)
 
     def _opened(self) -> InputContainer:
         """The connection; FFmpeg's reasons for having none made plain."""

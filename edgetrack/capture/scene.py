@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Literal
 
-from edgetrack.capture.ahead import Picture
+from edgetrack.capture.ahead import Timed
 from edgetrack.capture.orient import Orient
 from edgetrack.config import SceneCapture
 from edgetrack.render.scene import Scene
@@ -26,9 +26,9 @@ class RenderedStreet:
     def check(self) -> None:
         """Nothing can be wrong that the configuration's ranges do not exclude."""
 
-    def pictures(self) -> Generator[Picture, None, None]:
+    def pictures(self) -> Generator[Timed, None, None]:
         config = self._config
         scene = Scene(config.seed, config.hard, config.width, config.height, config.fps, config.seconds)
         for index in range(len(scene)):
             image, _ = scene.picture(index)
-            yield Picture(self._orient(image), index / config.fps)
+            yield Timed(self._orient(image), index / config.fps)

@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 from av.container import InputContainer
 
-from edgetrack.capture.decode import FAULTS, Bgr, live_frames, video_stream
+from edgetrack.capture.decode import FAULTS, Pictures, live_frames, video_stream
 from edgetrack.capture.latest import Shot
 from edgetrack.config import V4l2Capture
 from edgetrack.errors import CaptureError
@@ -32,7 +32,7 @@ class V4l2Camera:
     def __init__(self, config: V4l2Capture, sysfs: Path = SYSFS) -> None:
         self._config = config
         self._sysfs = sysfs
-        self._bgr = Bgr()
+        self._picture = Pictures()
 
     @property
     def place(self) -> str:
@@ -55,7 +55,7 @@ class V4l2Camera:
                 else:
                     taken = frame.time  # of the kernel, when the picture's first byte came
                     known = taken is not None and 0 <= now - taken < AGE_MAX_S
-                    yield Shot(partial(self._bgr, frame), taken if known and taken is not None else now)
+                    yield Shot(partial(self._picture, frame), taken if known and taken is not None else now)
 
     def _opened(self, path: str) -> InputContainer:
         """With `auto`, MJPEG where the raw pictures do not fit through USB 2, else what the camera prefers."""

@@ -5,7 +5,7 @@ from typing import Protocol
 from edgetrack.config import DetectConfig, Embed, RuntimeConfig
 from edgetrack.errors import ModelError
 from edgetrack.registry import load
-from edgetrack.types import Detections, Image
+from edgetrack.types import Detections, Picture
 
 
 class Detector(Protocol):
@@ -23,19 +23,19 @@ class Detector(Protocol):
     def providers(self) -> tuple[str, ...]:
         """Where the model really runs, as in `runtime.providers`."""
 
-    def detect(self, image: Image) -> Detections: ...
+    def detect(self, picture: Picture) -> Detections: ...
 
 
 class Embedder(Protocol):
     """Gives every detection an appearance: unit rows, one call a picture."""
 
-    def embed(self, image: Image, detections: Detections) -> Detections: ...
+    def embed(self, picture: Picture, detections: Detections) -> Detections: ...
 
 
 class Motion:
     """No appearance: detections pass as they are, and tracks are matched by motion alone."""
 
-    def embed(self, image: Image, detections: Detections) -> Detections:
+    def embed(self, picture: Picture, detections: Detections) -> Detections:
         return detections
 
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from edgetrack.config import HistogramEmbed
 from edgetrack.detect.pixels import pixels_of
-from edgetrack.types import Detections, Image
+from edgetrack.image import crop
+from edgetrack.types import Detections, Picture, size_of
 
 Array = NDArray[np.float32]
 
@@ -37,13 +38,13 @@ class HistogramEmbedder:
         stripe = np.arange(self._rows) * config.stripes // self._rows
         self._first = ((stripe[:, None, None] * 3 + np.arange(3)) * config.bins).astype(np.int64)  # (rows, 1, 3)
 
-    def embed(self, image: Image, detections: Detections) -> Detections:
+    def embed(self, picture: Picture, detections: Detections) -> Detections:
         """The detections with `embedding`, (N, stripes * 3 * bins) float32 unit rows.
 
         Args:
-            image: (H, W, 3) uint8 BGR, the one that the boxes are of; what of a box lies outside it is left out.
+            picture: the one that the boxes are of; what of a box lies outside it is left out.
         """
-        histograms = np.sqrt(self._histograms(colours(self._samples(image, detections.xyxy))))
+        histograms = np.sqrt(self._histograms(colours(self._samples(picture, detections.xyxy))))
         rows = (histograms - histograms.mean(axis=-1, keepdims=True)).reshape(
             len(detections), self._stripes * 3 * self._bins
         )
@@ -52,13 +53,14 @@ class HistogramEmbedder:
         length = np.where(length > 0, length, rows.shape[1] ** 0.5)
         return replace(detections, embedding=(rows / length).astype(np.float32))
 
-    def _samples(self, image: Image, xyxy: NDArray[np.float32]) -> NDArray[np.uint8]:
+    def _samples(self, picture: Picture, xyxy: NDArray[np.float32]) -> NDArray[np.uint8]:
         """(N, rows, columns, 3) pixels on an even grid over each box."""
-        boxes = pixels_of(xyxy, image.shape[1], image.shape[0])
-        left, top, right, bottom = boxes.T[:, :, None]
-        x = left + (2 * np.arange(COLUMNS) + 1) * (right - left) // (2 * COLUMNS)
-        y = top + (2 * np.arange(self._rows) + 1) * (bottom - top) // (2 * self._rows)
-        samples: NDArray[np.uint8] = image[y[:, :, None], x[:, None, :]]
+        samples = np.empty((len(xyxy), self._rows, COLUMNS, 3), np.uint8)
+        for box, sampled in zip(pixels_of(xyxy, *size_of(picture)), samples, strict=True):
+            part = crop(picture, box)
+            x = (2 * np.arange(COLUMNS) + 1) * part.shape[1] // (2 * COLUMNS)
+            y = (2 * np.arange(self._rows) + 1) * part.shape[0] // (2 * self._rows)
+            sampled[:] = part[y[:, None], x]
         return samples
 
     def _histograms(self, colour: Array) -> Array:

@@ -14,7 +14,7 @@ from edgetrack.detect.pixels import pixels_of
 from edgetrack.errors import ModelError
 from edgetrack.image import Blob, Fit, Fitting, PixelFormat, crop
 from edgetrack.runtime import OnnxModel
-from edgetrack.types import Detections, Image
+from edgetrack.types import Detections, Picture, size_of
 
 log = logging.getLogger(__name__)
 
@@ -59,15 +59,15 @@ class ReidEmbedder:
         form = f"{self.width} values from {size[0]} x {size[1]} px"
         log.info("%s: %s, on %s", config.model, form, ", ".join(self.providers))
 
-    def embed(self, image: Image, detections: Detections) -> Detections:
+    def embed(self, picture: Picture, detections: Detections) -> Detections:
         """The detections with `embedding`, (N, D) float32 unit rows.
 
         Args:
-            image: (H, W, 3) uint8 BGR, the one that the boxes are of; what of a box lies outside it is left out.
+            picture: the one that the boxes are of; what of a box lies outside it is left out.
         """
-        boxes = pixels_of(detections.xyxy, image.shape[1], image.shape[0])
+        boxes = pixels_of(detections.xyxy, *size_of(picture))
         batch = self._batch(len(boxes))
-        rows = [self._run(image, boxes[start : start + batch]) for start in range(0, len(boxes), batch)]
+        rows = [self._run(picture, boxes[start : start + batch]) for start in range(0, len(boxes), batch)]
         embedding = np.concatenate([np.empty((0, self.width), np.float32), *rows])
         return replace(detections, embedding=self._unit(embedding))
 
@@ -79,19 +79,19 @@ class ReidEmbedder:
             self._blob = Blob(room, *self._renew)
         return room
 
-    def prepare(self, image: Image, boxes: NDArray[np.int64]) -> NDArray[Any]:
+    def prepare(self, picture: Picture, boxes: NDArray[np.int64]) -> NDArray[Any]:
         """The model's input for crops, as many rows as boxes or as the model's fixed batch; valid until the next call.
 
         Args:
             boxes: (N, 4) whole pixels inside the picture, no more than fit into one run.
         """
         for row, box in enumerate(boxes):
-            part = crop(image, box)
+            part = crop(picture, box)
             self._blob.put(row, part, Fit.of((part.shape[1], part.shape[0]), self._blob.size, self._fitting))
         return self._blob.array if self._fixed else self._blob.array[: len(boxes)]
 
-    def _run(self, image: Image, boxes: NDArray[np.int64]) -> NDArray[np.float32]:
-        output = self._model.run(self.prepare(image, boxes))[0]
+    def _run(self, picture: Picture, boxes: NDArray[np.int64]) -> NDArray[np.float32]:
+        output = self._model.run(self.prepare(picture, boxes))[0]
         return np.asarray(output.reshape(len(output), -1)[: len(boxes)], np.float32)
 
     def _unit(self, embedding: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ from edgetrack.detect.labels import floor_of, from_metadata, names_of
 from edgetrack.errors import ModelError
 from edgetrack.image import Blob, Fit, Fitting, PixelFormat
 from edgetrack.runtime import OnnxModel
-from edgetrack.types import Detections, Image
+from edgetrack.types import Detections, Picture, size_of
 
 log = logging.getLogger(__name__)
 
@@ -62,23 +62,23 @@ class YoloDetector:
         """Form of the outputs, as in `detect.head`."""
         return self._head.name
 
-    def detect(self, image: Image) -> Detections:
+    def detect(self, picture: Picture) -> Detections:
         """Objects in a picture, best first; boxes in its pixels, clipped to it.
 
         Args:
-            image: (H, W, 3) uint8 BGR, of any size.
+            picture: of any size.
         """
-        blob, fit = self.prepare(image)
+        blob, fit = self.prepare(picture)
         outputs = [output.astype(np.float32, copy=False) for output in self.model.run(blob)]
         xyxy, score, class_id = self._suppress(*self._finite(*self._head.decode(outputs, self._floor)))
         xyxy = boxes.clip(fit.to_picture(xyxy), *fit.source)
         whole = np.flatnonzero((xyxy[:, 2:] > xyxy[:, :2]).all(axis=1))[: self._config.max_detections]
         return Detections(xyxy[whole], score[whole], class_id[whole].astype(np.int32))
 
-    def prepare(self, image: Image) -> tuple[Array, Fit]:
+    def prepare(self, picture: Picture) -> tuple[Array, Fit]:
         """The model's input for a picture, valid until the next call, and where the picture lies in it."""
-        fit = Fit.of((image.shape[1], image.shape[0]), self.size, self._fitting)
-        self._blob.put(0, image, fit)
+        fit = Fit.of(size_of(picture), self.size, self._fitting)
+        self._blob.put(0, picture, fit)
         return self._blob.array, fit
 
     def _finite(self, xyxy: Array, score: Array, class_id: Rows) -> Candidates:

@@ -9,7 +9,7 @@ import numpy as np
 from edgetrack.config import GoturnRefine, Refine, RuntimeConfig
 from edgetrack.refine.bridge import Bridge
 from edgetrack.refine.goturn import Goturn
-from edgetrack.types import Image, Tracks
+from edgetrack.types import Picture, Tracks
 
 __all__ = ["Bridge", "Goturn", "Refiner", "open_refiner"]
 
@@ -17,11 +17,11 @@ __all__ = ["Bridge", "Goturn", "Refiner", "open_refiner"]
 class Refiner(Protocol):
     """Gives confirmed tracks that no detection backs on this picture a box of its own."""
 
-    def refine(self, image: Image, tracks: Tracks) -> Tracks:
+    def refine(self, picture: Picture, tracks: Tracks) -> Tracks:
         """Call it once for every picture, with all tracks.
 
         Args:
-            image: (H, W, 3) uint8 BGR; it is kept until the next call and may not be written to.
+            picture: it is kept until the next call and may not be written to.
             tracks: as they were predicted and matched for this picture.
 
         Returns:
@@ -32,7 +32,7 @@ class Refiner(Protocol):
 class Rest:
     """Motion alone: no track gets a new box."""
 
-    def refine(self, image: Image, tracks: Tracks) -> Tracks:
+    def refine(self, picture: Picture, tracks: Tracks) -> Tracks:
         return tracks[np.empty(0, np.intp)]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from edgetrack.config import GoturnRefine, RuntimeConfig
 from edgetrack.refine.crops import LEAST_PX
 from edgetrack.refine.goturn import Regressor, Target
-from edgetrack.types import Image, Tracks
+from edgetrack.types import Picture, Tracks, image_of
 
 
 class Bridge:
@@ -30,15 +30,15 @@ class Bridge:
         self._net = Regressor(config.model, runtime)
         self._targets: dict[int, Target] = {}
         self._given_up: set[int] = set()
-        self._before: tuple[Image, Tracks] | None = None
+        self._before: tuple[Picture, Tracks] | None = None
 
-    def refine(self, image: Image, tracks: Tracks) -> Tracks:
+    def refine(self, picture: Picture, tracks: Tracks) -> Tracks:
         self._forget(tracks)
         rows = self._chosen(tracks)
         if len(rows):
             chosen = tracks[rows]
             targets = [self._targets[int(track_id)] for track_id in chosen.track_id]
-            self._net.follow(image, targets, chosen.xyxy)
+            self._net.follow(image_of(picture), targets, chosen.xyxy)
             trust = np.array([target.confidence for target in targets], np.float32)
             kept = trust >= self.config.min_confidence
             for track_id in chosen.track_id[~kept].tolist():
@@ -47,7 +47,7 @@ class Bridge:
             found = replace(chosen, xyxy=np.stack([target.xyxy for target in targets]), score=trust)[kept]
         else:
             found = tracks[rows]
-        self._before = image, tracks
+        self._before = picture, tracks
         return found
 
     def _forget(self, tracks: Tracks) -> None:
@@ -77,12 +77,12 @@ class Bridge:
         """Whether it can be followed: it is already, or a detection backed it in the picture before."""
         if track_id in self._targets or track_id in self._given_up or self._before is None:
             return track_id in self._targets
-        image, tracks = self._before
+        picture, tracks = self._before
         rows = np.flatnonzero((tracks.track_id == track_id) & tracks.seen)
         if not len(rows):
             return False
         try:
-            self._targets[track_id] = self._net.start(image, tracks.xyxy[rows[0]])
+            self._targets[track_id] = self._net.start(image_of(picture), tracks.xyxy[rows[0]])
         except ValueError:  # nearly outside the picture
             return False
         return True

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from edgetrack.capture.ahead import AHEAD, Ahead, Picture
+from edgetrack.capture.ahead import AHEAD, Ahead, Timed
 from edgetrack.errors import CaptureError
 from tests.capture.contract import readers, take
 
@@ -21,21 +21,21 @@ class Scripted:
     place = "recording"
     pace: Literal["realtime", "fast"] = "fast"
 
-    def __init__(self, run: Callable[[], Iterator[Picture]]) -> None:
+    def __init__(self, run: Callable[[], Iterator[Timed]]) -> None:
         self.run = run
         self.decoded = 0
 
     def check(self) -> None:
         pass
 
-    def pictures(self) -> Generator[Picture, None, None]:
+    def pictures(self) -> Generator[Timed, None, None]:
         for picture in self.run():
             self.decoded += 1
             yield picture
 
 
-def numbered(count: int) -> Iterator[Picture]:
-    return (Picture(np.zeros((4, 6, 3), np.uint8), number / 10) for number in range(count))
+def numbered(count: int) -> Iterator[Timed]:
+    return (Timed(np.zeros((4, 6, 3), np.uint8), number / 10) for number in range(count))
 
 
 def test_decoding_runs_ahead_of_the_loop_and_no_further() -> None:
@@ -52,7 +52,7 @@ def test_decoding_runs_ahead_of_the_loop_and_no_further() -> None:
 def test_a_slow_decoder_does_not_hold_the_loop() -> None:
     ready = threading.Event()
 
-    def slow() -> Iterator[Picture]:
+    def slow() -> Iterator[Timed]:
         ready.wait()
         yield from numbered(1)
 
@@ -63,7 +63,7 @@ def test_a_slow_decoder_does_not_hold_the_loop() -> None:
 
 
 def test_what_goes_wrong_midway_comes_after_the_pictures_before_it() -> None:
-    def cut() -> Iterator[Picture]:
+    def cut() -> Iterator[Timed]:
         yield from numbered(10)
         raise CaptureError("recording: cut off; copy it again")
 
@@ -76,7 +76,7 @@ def test_what_goes_wrong_midway_comes_after_the_pictures_before_it() -> None:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_fault_in_the_reader_is_never_silence() -> None:
-    def faulty() -> Iterator[Picture]:
+    def faulty() -> Iterator[Timed]:
         yield from numbered(1)
         raise ZeroDivisionError
 
