@@ -157,7 +157,7 @@ def test_a_camera_that_dies_and_freezes_is_reported_and_comes_back(
             assert back["capture"]["blind_s"] > 0.3
 
             camera.freeze()
-            subscriber.wait_for("/health", "no picture", timeout_s=20)
+            subscriber.wait_for("/health", '"outages":2', timeout_s=20)
             camera.thaw()
             again = wait_until_ok(subscriber)
             assert again["capture"]["outages"] == 2
