@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import threading
@@ -21,6 +22,7 @@ from edgetrack.health import Monitor
 from edgetrack.notify import Systemd
 from edgetrack.publish import Publisher, open_publisher
 from edgetrack.refine import Refiner, open_refiner
+from edgetrack.request import VERBS, Daemon, Reloaded, Service
 from edgetrack.scene import Scene
 from edgetrack.track.tracker import Tracker
 from edgetrack.types import Info, Tracks
@@ -88,7 +90,8 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
     monitor = Monitor(parts.config.health.every_s)
     look = itertools.cycle([True] + [False] * (parts.config.detect.every - 1))  # counts frames seen, not frames taken
     tracks, utc = Tracks.empty(), 0.0
-    with parts.publisher as publisher, parts.source as source:
+    daemon = Daemon(parts, lambda: reload(parts, load, systemd, monitor))
+    with parts.publisher as publisher, parts.source as source, Service(VERBS, publisher) as service:
         parts.scene.restore(publisher.restored)
         publisher.publish([describe(parts), *parts.scene.snapshot(time.time(), time.monotonic())])
         systemd.ready()
@@ -99,7 +102,8 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
                 break
             if wishes.reload.is_set():
                 wishes.reload.clear()
-                reload(parts, load, systemd, monitor)
+                with contextlib.suppress(EdgetrackError):  # it has said what is wrong
+                    daemon.reload()
             if frame is not None:
                 detections = None  # did not look; empty: looked and saw nothing
                 if next(look):
@@ -117,6 +121,8 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
                 monitor.lap("publish")
                 monitor.done(frame)
                 utc = frame.utc
+                daemon.frame, daemon.tracks = frame, tracks
+            service.serve(daemon)
             tell(parts, monitor, systemd, tracks)
         systemd.stopping()
         utc = max(utc, time.time())  # a file's own time may run ahead
@@ -138,8 +144,11 @@ def tell(parts: Parts, monitor: Monitor, systemd: Systemd, tracks: Tracks, stopp
     )
 
 
-def reload(parts: Parts, load: Callable[[], Config], systemd: Systemd, monitor: Monitor) -> None:
-    """Take over what can change in a running daemon, all of it or nothing; say what needs a restart."""
+def reload(parts: Parts, load: Callable[[], Config], systemd: Systemd, monitor: Monitor) -> Reloaded:
+    """Take over what can change in a running daemon, all of it or nothing; say what needs a restart.
+
+    Raises EdgetrackError, once it is in the log, where nothing was changed.
+    """
     systemd.reloading()
     try:
         new = load()
@@ -152,7 +161,7 @@ def reload(parts: Parts, load: Callable[[], Config], systemd: Systemd, monitor: 
         for line in str(error).splitlines():
             log.error("reload: nothing was changed: %s", line)
         systemd.ready()
-        return
+        raise
     parts.config = config
     monitor.every_s = config.health.every_s
     parts.publisher.publish([describe(parts), *parts.scene.snapshot(time.time(), time.monotonic())])
@@ -161,6 +170,7 @@ def reload(parts: Parts, load: Callable[[], Config], systemd: Systemd, monitor: 
     if restart:
         log.warning("reload: %s changed in the file, but needs a restart to take effect", ", ".join(restart))
     systemd.ready()
+    return Reloaded(changed=list(changed), restart=restart)
 
 
 def describe(parts: Parts) -> Info:

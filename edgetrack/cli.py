@@ -187,7 +187,7 @@ def schema(arguments: argparse.Namespace) -> int:
     if arguments.what == "config":
         from edgetrack.configfile import schema as document
     else:
-        from edgetrack.publish.payload import schema as document
+        from edgetrack.request import schema as document
     print(json.dumps(document(), indent=2))
     return 0
 

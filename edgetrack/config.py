@@ -25,6 +25,7 @@ Seconds = Annotated[float, Meta(ge=0, le=86400)]
 Side = Annotated[int, Meta(ge=16, le=8192)]  # of a model's input, px
 Shift = Annotated[float, Meta(ge=-255, le=255)]
 Divisor = Annotated[float, Meta(gt=0, le=255)]
+Verb = Literal["reload", "reset_counts", "snapshot"]  # what `edgetrack.request` knows; a test compares them
 Provider = Annotated[str, Meta(pattern="^(tensorrt|cuda|openvino|xnnpack|cpu)$")]
 
 # Paths, told apart for `edgetrack.configfile`: what must exist, and what may be a name in the catalogue of models.
@@ -363,6 +364,22 @@ class HealthConfig(Settings, frozen=True, kw_only=True):
 # --- publish ---------------------------------------------------------------------------------------------------------
 
 
+class RequestsConfig(Settings, frozen=True, kw_only=True):
+    """What may be asked of the daemon through this broker."""
+
+    allow: Annotated[
+        list[Verb],
+        Meta(max_length=100, description="who may write to .../request/<verb> may ask; empty: nothing is listened to"),
+    ] = field(default_factory=list)
+    max_bytes: Annotated[int, Meta(ge=64, le=65536, description="bytes of one request; a longer one is refused")] = 4096
+    max_per_minute: Annotated[
+        int, Meta(ge=1, le=6000, description="requests a minute; the first beyond is refused, the rest are ignored")
+    ] = 60
+    snapshot_max_kb: Annotated[
+        int, Meta(ge=8, le=1024, description="kB of the JPEG in an answer to snapshot; quality, then size give way")
+    ] = 192
+
+
 class MqttPublish(Settings, frozen=True, kw_only=True, tag_field="kind", tag="mqtt"):
     """An MQTT broker: mqtt://host:1883, or mqtts://host:8883 with TLS and verification."""
 
@@ -385,6 +402,7 @@ class MqttPublish(Settings, frozen=True, kw_only=True, tag_field="kind", tag="mq
     max_queued: Annotated[
         int, Meta(ge=100, le=1000000, description="messages kept while the broker is away; beyond, updates go first")
     ] = 10000
+    requests: Annotated[RequestsConfig, Meta(description="what may be asked over this broker")] = RequestsConfig()
 
 
 class JsonlPublish(Settings, frozen=True, kw_only=True, tag_field="kind", tag="jsonl"):

@@ -10,10 +10,12 @@ import math
 import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
 from av import VideoFrame
+from av.codec.context import CodecContext
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import DTypeLike, NDArray
 
@@ -134,6 +136,34 @@ def crop(picture: Picture, xyxy: Sequence[float] | NDArray[np.floating[Any]], fi
     y, x = max(-top, 0), max(-left, 0)
     padded[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
     return padded
+
+
+def jpeg(image: Image, quality: int) -> bytes:
+    """A JPEG file.
+
+    Args:
+        image: (H, W, 3) uint8 BGR.
+        quality: quantizer of FFmpeg, from 2, the best, to 31.
+    """
+    encoder: Any = CodecContext.create("mjpeg", "w")
+    encoder.height, encoder.width = image.shape[:2]
+    encoder.pix_fmt, encoder.time_base = "yuvj420p", Fraction(1, 1)
+    encoder.qmin = encoder.qmax = quality
+    frame = VideoFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24")
+    frame = VideoReformatter().reformat(frame, format="yuvj420p", dst_color_range="JPEG", **ONE_THREAD)
+    frame.pts = 0
+    return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
+
+
+def outline(picture: Image, xyxy: Sequence[float] | NDArray[Any], bgr: tuple[int, int, int], thick: int) -> None:
+    """Draw the edges of a box into a picture; `thick` px, inwards."""
+    height, width = picture.shape[:2]
+    x0, x1 = (int(min(max(v, 0), width)) for v in (xyxy[0], xyxy[2]))
+    y0, y1 = (int(min(max(v, 0), height)) for v in (xyxy[1], xyxy[3]))
+    for part in (np.s_[y0 : y0 + thick, x0:x1], np.s_[max(y1 - thick, 0) : y1, x0:x1]):
+        picture[part] = bgr
+    for part in (np.s_[y0:y1, x0 : x0 + thick], np.s_[y0:y1, max(x1 - thick, 0) : x1]):
+        picture[part] = bgr
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from edgetrack.capture.orient import filled
 from edgetrack.config import Config
 from edgetrack.demo.letters import stencil
-from edgetrack.image import Resizer
+from edgetrack.image import Resizer, outline
 from edgetrack.scene import Scene
 from edgetrack.types import Event, Frame, Image, LineCount, Tracks
 
@@ -124,7 +124,7 @@ class Film:
             tracks.xyxy * zoom, tracks.track_id, tracks.class_id, tracks.seen, strict=True
         ):
             colour = COLOURS[int(class_id) % len(COLOURS)]
-            rectangle(picture, xyxy, colour, 2 if seen else 1)
+            outline(picture, xyxy, colour, 2 if seen else 1)
             label(picture, int(xyxy[0]), int(xyxy[1]) - 18, f"{self._names[class_id]} {number}", colour)
         self._draw_table(picture, frame)
         return picture
@@ -171,16 +171,6 @@ class Film:
                 if came or went:
                     rows.append(f"{line.name:10} {self._names[class_id]:8} in {came:2}  out {went:2}")
         panel(picture, 10, picture.shape[0] - 10 - 22 * len(rows), rows)
-
-
-def rectangle(picture: Image, xyxy: NDArray[Any], colour: Colour, thick: int) -> None:
-    height, width = picture.shape[:2]
-    x0, x1 = (int(min(max(v, 0), width)) for v in (xyxy[0], xyxy[2]))
-    y0, y1 = (int(min(max(v, 0), height)) for v in (xyxy[1], xyxy[3]))
-    for part in (np.s_[y0 : y0 + thick, x0:x1], np.s_[max(y1 - thick, 0) : y1, x0:x1]):
-        picture[part] = colour
-    for part in (np.s_[y0:y1, x0 : x0 + thick], np.s_[y0:y1, max(x1 - thick, 0) : x1]):
-        picture[part] = colour
 
 
 def segment(picture: Image, a: NDArray[Any], b: NDArray[Any], colour: Colour, thick: int) -> None:

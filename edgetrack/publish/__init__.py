@@ -6,15 +6,17 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from edgetrack.config import Config, MqttPublish, Publish
 from edgetrack.errors import PublishError
+from edgetrack.publish.desk import Desk, Request
 from edgetrack.publish.encoder import Encoder, line_count
 from edgetrack.publish.journal import Journal
 from edgetrack.publish.jsonl import JsonlOutlet
 from edgetrack.publish.ledger import Legacy
 from edgetrack.publish.message import Message
+from edgetrack.publish.payload import Fault
 from edgetrack.registry import load
 from edgetrack.types import Event, LineCount, PublishState
 
@@ -29,6 +31,8 @@ class Outlet(Protocol):
     broker that does not answer is no such case: it is tried for ever. Leaving sends what is queued for a bounded
     time and lets go.
     """
+
+    desk: Desk | None  # where requests come in
 
     @property
     def state(self) -> PublishState:
@@ -93,6 +97,14 @@ class Publisher:
             self._forward(messages, False)
         else:
             self._journal.send(messages)
+
+    def requests(self) -> list[Request]:
+        """What has been asked since the last call; each is to be answered."""
+        return [request for outlet in self._outlets if outlet.desk is not None for request in outlet.desk.take()]
+
+    def answer(self, request: Request, result: Any = None, fault: Fault | None = None, reason: str = "") -> None:
+        """Answer a request with the verb's result, or with what is wrong; from any thread, never blocks."""
+        request.reply(self._encoder.response(request, result, fault, reason))
 
     def _forward(self, messages: Sequence[Message], kept: bool) -> None:
         for outlet in self._outlets:

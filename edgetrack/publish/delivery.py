@@ -18,6 +18,7 @@ from edgetrack.config import Config, MqttPublish
 from edgetrack.errors import EdgetrackError, PublishError
 from edgetrack.publish import trouble
 from edgetrack.publish.backlog import Backlog
+from edgetrack.publish.desk import Desk
 from edgetrack.publish.journal import Shelf
 from edgetrack.publish.message import Message, Worth
 from edgetrack.publish.mqtt import CONNECT_S, FAREWELL_S, Link
@@ -26,6 +27,7 @@ from edgetrack.secret import password
 from edgetrack.types import PublishState
 
 if TYPE_CHECKING:
+    from paho.mqtt.client import MQTTMessage
     from typing_extensions import Self
 
 log = logging.getLogger(__name__)
@@ -54,6 +56,8 @@ class MqttOutlet:
         self._status = f"{options.prefix}/{config.device}/{config.camera}/status"
         self._lock = threading.Lock()  # over the backlog and what `state` reports
         self._backlog = Backlog(options.max_queued)
+        self.desk = Desk(options.requests, self._status.removesuffix("/status"), self._nudge)
+        self._answers: set[int] = set()  # message ids of answers to requests that are under way
         self._shelf = shelf
         self._behind: int | None = None  # the last number in memory, where more lies on disk
         self._newest = 0  # number of the newest event that lies on disk alone
@@ -203,12 +207,17 @@ class MqttOutlet:
         heard = time.monotonic()
         retry_at = heard + REFUSED_RETRY_S
         probe = Probe(link, self._status.removesuffix("status") + "probe") if self._options.version != "5" else None
+        self._answers.clear()
+        self.desk.listen(link)
         while not link.ended:
+            self._answer(link, under_way)
             self._feed(link, greeting, under_way)
             link.step(self._patience_s(0.5 if self._replay_at < time.monotonic() else 0.02), self._wake)
             now = time.monotonic()
             if probe is not None and probe.failed(under_way):
                 self._report("degraded", trouble.NO_ECHO.format(probe.topic))
+            if self.desk.denied(link):
+                self._report("degraded", trouble.NOT_HEARD.format(self.desk.topic))
             if link.acks or not under_way:
                 heard = now
             self._settle(link, under_way)
@@ -218,13 +227,24 @@ class MqttOutlet:
                 retry_at = now + REFUSED_RETRY_S
                 with self._lock:
                     self._backlog.retry()
-            if self._leaving.is_set() and (now > self._leave_by or not (under_way or greeting or self._waiting())):
+            if self._leaving.is_set() and (
+                now > self._leave_by or not (under_way or greeting or self._waiting() or self.desk.waiting)
+            ):
                 self._farewell(link)
                 return
 
     def _waiting(self) -> int:
         with self._lock:
             return self._backlog.waiting
+
+    def _answer(self, link: Link, under_way: dict[int, tuple[str, int | None]]) -> None:
+        """Hand over answers to requests, before all else: somebody waits for them."""
+        self.desk.guard(link)
+        while len(under_way) < link.window and (answer := self.desk.next_answer()) is not None:
+            topic, payload, correlation = answer
+            mid = link.publish(topic, payload, False, correlation)
+            under_way[mid] = (topic, None)
+            self._answers.add(mid)
 
     def _feed(self, link: Link, greeting: deque[Message], under_way: dict[int, tuple[str, int | None]]) -> None:
         """Hand over what the window has room for: first what the broker should know, then the backlog."""
@@ -289,7 +309,11 @@ class MqttOutlet:
         while link.acks:
             mid, code, name = link.acks.popleft()
             topic, key = under_way.pop(mid)
-            if code >= 0x80:
+            if mid in self._answers:
+                self._answers.remove(mid)
+                if code >= 0x80:  # who asked chose a topic that this device may not write to
+                    log.warning("%s", trouble.of_code(f"the broker refuses the answer on {topic}", code, name))
+            elif code >= 0x80:
                 self._refuse(topic, key, code, name)
             else:
                 self._accept(topic, key)
@@ -350,18 +374,23 @@ class Probe:
         self.topic = topic
         self._link, self._mark = link, b'{"probe":"%s"}' % secrets.token_hex(4).encode()
         self._until: float | None = None  # when it must have come back
-        link.watch(topic)
+        self._back = self._told = False
+        link.watch(topic, self._receive)
+
+    def _receive(self, message: MQTTMessage) -> None:
+        self._back = self._back or message.payload == self._mark
 
     def failed(self, under_way: dict[int, tuple[str, int | None]]) -> bool:
         """Sends it when the broker has granted to read it, and tells, once, that it did not come back in time."""
-        if self._link.watched is None or self._mark in self._link.echoes:
+        granted = self._link.granted.get(self.topic)
+        if granted is None or self._back or self._told:
             return False
-        if self._until is None and self._link.watched:
+        if self._until is None and granted:
             self._until = time.monotonic() + ECHO_S
             under_way[self._link.publish(self.topic, self._mark, False)] = (self.topic, None)
         if self._until is None or time.monotonic() < self._until:
             return False
-        self._link.watched = None
+        self._told = True
         return True
 
 

@@ -11,9 +11,22 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from edgetrack.publish.desk import Request
 from edgetrack.publish.ledger import Legacy
 from edgetrack.publish.message import Message, Worth
-from edgetrack.publish.payload import Counts, Crossing, Envelope, InOut, Occupancy, Report, Start, Track, Visit
+from edgetrack.publish.payload import (
+    Counts,
+    Crossing,
+    Envelope,
+    Fault,
+    InOut,
+    Occupancy,
+    Report,
+    Response,
+    Start,
+    Track,
+    Visit,
+)
 from edgetrack.types import Event, Health, Info, LineCount, TrackEvent, ZoneOccupancy
 
 
@@ -92,6 +105,22 @@ class Encoder:
         else:
             yield self._message("info", self._start(event), Worth.STATE)
             yield from self._forgotten(event)
+
+    def response(self, request: Request, result: Any, fault: Fault | None, reason: str) -> bytes:
+        """The payload of an answer; from any thread."""
+        origin = self._origin(time.time(), request.received)
+        ok = fault is None
+        return self._json.encode(
+            Response(
+                **origin,
+                request=request.verb,
+                transaction=request.transaction,
+                ok=ok,
+                error=fault,
+                reason=None if ok else reason,
+                result=result,
+            )
+        )
 
     def _message(self, topic: str, payload: Envelope, worth: Worth) -> Message:
         return Message(f"{self._device}/{self._camera}/{topic}", self._json.encode(payload), worth, self.seq)

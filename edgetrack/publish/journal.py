@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from edgetrack.config import Config
-from edgetrack.publish.ledger import Ledger, Legacy
+from edgetrack.publish.ledger import Ledger, Legacy, is_count
 from edgetrack.publish.message import Message, Worth
 from edgetrack.publish.outbox import Outbox, OutboxError, faults, salvaged, set_aside
 from edgetrack.types import PublishState
@@ -134,7 +134,7 @@ class Journal:
 
     def _due(self, messages: Sequence[Message]) -> bool:
         now = time.monotonic()
-        if any(message.worth is Worth.EVENT for message in messages):
+        if any(message.worth is Worth.EVENT or is_count(message) for message in messages):
             return True
         if self._outbox is None:
             return now > self._reopen_at

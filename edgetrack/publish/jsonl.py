@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from edgetrack.config import JsonlPublish
 from edgetrack.errors import PublishError
+from edgetrack.publish.desk import Desk
 from edgetrack.publish.message import Message
 from edgetrack.publish.payload import PREFIX
 from edgetrack.types import PublishState
@@ -30,6 +31,8 @@ FLUSH_S = 0.8  # for what is queued when the daemon stops
 
 class JsonlOutlet:
     """Appends in a thread of its own; a line is written whole or not yet."""
+
+    desk: Desk | None = None  # a file asks nothing
 
     def __init__(self, options: JsonlPublish) -> None:
         self._path = options.path

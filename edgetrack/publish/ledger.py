@@ -95,6 +95,11 @@ class Ledger:
         )
 
 
+def is_count(message: Message) -> bool:
+    """Of a line; it goes to disk with the event that caused it, or alone where counting began anew."""
+    return message.topic.split("/", 2)[2].startswith(LINE)
+
+
 P = TypeVar("P", Counts, Track)
 
 

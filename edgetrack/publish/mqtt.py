@@ -7,12 +7,15 @@ import socket
 import ssl
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from paho.mqtt.client import MQTT_LOG_ERR, Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edgetrack.config import MqttPublish
 from edgetrack.publish import trouble
@@ -21,6 +24,8 @@ from edgetrack.secret import password
 
 CONNECT_S = 10.0  # for TCP and TLS
 FAREWELL_S = 0.3  # for goodbye
+MAX_PACKET_BYTES = 1 << 17  # a broker of MQTT 5 sends nothing longer; requests are half as long at most
+NO_RETAINED = 2  # of MQTT 5, 3.8.3.1: what was retained before is not sent
 
 
 class Link:
@@ -34,8 +39,8 @@ class Link:
         self.window = 0  # messages that may be under way; 0: not connected yet
         self.acks: deque[tuple[int, int, str]] = deque()  # message id, reason code, its name
         self.ended = ""  # why, when it is over
-        self.watched: bool | None = None  # what `watch` asked for: granted, refused, no answer yet
-        self.echoes: deque[bytes] = deque()  # what came on the watched topic
+        self.granted: dict[str, bool] = {}  # what `watch` asked for and the broker has answered
+        self._asked: dict[int, str] = {}  # message id of the subscription -> topic
         self._socket_error = ""
         self._options = options
         self._client = client = self._make_client(client_id)
@@ -47,7 +52,6 @@ class Link:
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
         client.on_subscribe = self._on_subscribe
-        client.on_message = self._on_message
         client.on_log = self._on_log
 
     def _make_client(self, client_id: str) -> Client:
@@ -75,20 +79,40 @@ class Link:
         Raises OSError (TLS and DNS included) where there is no connection.
         """
         host, port = address(self._options)
+        limits = None
+        if self._options.version == "5":
+            limits = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            limits.MaximumPacketSize = MAX_PACKET_BYTES
         try:
-            self._client.connect(host, port, self._options.keepalive_s)
+            self._client.connect(host, port, self._options.keepalive_s, properties=limits)
         except OSError:
             if self._tls is not None and self._tls.newest is not None:
                 self._tls.newest.close()
             raise
 
-    def publish(self, topic: str, payload: bytes, retain: bool) -> int:
+    def publish(self, topic: str, payload: bytes, retain: bool, correlation: bytes | None = None) -> int:
         """Send with QoS 1; the message id that will be acknowledged."""
-        return self._client.publish(topic, payload, qos=1, retain=retain).mid
+        properties = None
+        if correlation is not None:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.CorrelationData = correlation
+        return self._client.publish(topic, payload, qos=1, retain=retain, properties=properties).mid
 
-    def watch(self, topic: str) -> None:
-        """Ask for what comes on a topic."""
-        self._client.subscribe(topic, qos=1)
+    def watch(self, topic: str, receive: Callable[[MQTTMessage], None]) -> None:
+        """Ask for what comes on a topic, nothing retained before now; `granted` tells whether we may."""
+        self._client.message_callback_add(topic, lambda _, __, message: receive(message))
+        if self._options.version == "5":  # `retain` then tells whether who published it wished that
+            wish = SubscribeOptions(qos=1, retainAsPublished=True, retainHandling=NO_RETAINED)
+            _, mid = self._client.subscribe(topic, options=wish)
+        else:
+            _, mid = self._client.subscribe(topic, qos=1)
+        if mid is not None:
+            self._asked[mid] = topic
+
+    def unwatch(self, topic: str) -> None:
+        """The opposite of `watch`."""
+        self._client.unsubscribe(topic)
+        self._client.message_callback_remove(topic)
 
     def step(self, timeout_s: float, wake: socket.socket) -> None:
         """Wait until the broker or `wake` has something, at most `timeout_s`, and let paho do its part."""
@@ -142,13 +166,8 @@ class Link:
     def _on_publish(self, _: Client, __: object, mid: int, reason: ReasonCode, ___: Properties) -> None:
         self.acks.append((mid, reason.value, reason.getName()))
 
-    def _on_subscribe(
-        self, _: Client, __: object, ___: int, reasons: list[ReasonCode], ____: Properties | None
-    ) -> None:
-        self.watched = not any(reason.is_failure for reason in reasons)
-
-    def _on_message(self, _: Client, __: object, message: MQTTMessage) -> None:
-        self.echoes.append(bytes(message.payload))
+    def _on_subscribe(self, _: Client, __: object, mid: int, reasons: list[ReasonCode], ___: Properties | None) -> None:
+        self.granted[self._asked.pop(mid, "")] = not any(reason.is_failure for reason in reasons)
 
     def _on_log(self, _: Client, __: object, level: int, text: str) -> None:
         if level == MQTT_LOG_ERR:

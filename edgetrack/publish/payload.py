@@ -20,6 +20,10 @@ Box = Annotated[tuple[Fraction, Fraction, Fraction, Fraction], Meta(description=
 Foot = Annotated[tuple[Fraction, Fraction], Meta(description="bottom centre of the box: where it stands")]
 Size = Annotated[tuple[int, int], Meta(description="width and height of the picture, px")]
 Count = Annotated[int, Meta(ge=0)]
+Transaction = Annotated[str, Meta(max_length=200)] | int
+Fault = Literal[
+    "malformed", "too_large", "too_many", "retained", "unknown", "not_allowed", "busy", "failed"
+]  # of a request
 Milliseconds = Annotated[float, Meta(ge=0)]
 
 
@@ -144,7 +148,18 @@ class Start(Envelope, kw_only=True, tag="edgetrack.info/1"):
     source: Annotated[str, Meta(description="kind of camera")]
 
 
-PAYLOADS = (Track, Crossing, Visit, Counts, Occupancy, Report, Start)
+class Response(Envelope, kw_only=True, tag="edgetrack.response/1"):
+    """The answer to a request; `ts` and `latency_ms` are of the answer, counted from the arrival of the request."""
+
+    request: Annotated[str, Meta(description="the verb")]
+    transaction: Annotated[Transaction | None, Meta(description="as in the request, if it had one")] = None
+    ok: bool
+    error: Annotated[Fault | None, Meta(description="what kind of trouble, if not ok")] = None
+    reason: Annotated[str | None, Meta(description="of the error, for people")] = None
+    result: Annotated[Any, Meta(description="of the verb, if ok")] = None
+
+
+PAYLOADS = (Track, Crossing, Visit, Counts, Occupancy, Report, Start, Response)
 TOPICS = {
     Track: "track/<class>",
     Crossing: "event/line_crossed",
@@ -153,6 +168,7 @@ TOPICS = {
     Occupancy: "zone/<zone>/occupancy",
     Report: "health",
     Start: "info",
+    Response: "response/<verb>",
 }
 
 

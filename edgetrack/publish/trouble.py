@@ -15,6 +15,7 @@ LOST = "connection lost"
 TWIN = "connection lost, again and again; does another client use the same client_id (the same device and camera)?"
 NO_ECHO = "a probe sent to {} does not come back: the broker denies this device to write there or to read it back; \
 check its access list, or use version: 5, which tells what is denied"
+NOT_HEARD = "the broker does not let this device read {}, where requests come; check its access list"
 UNKNOWN_AUTHORITY = "the broker's certificate comes from an authority that is not trusted; name its PEM file in ca_file"
 
 # X509_V_ERR_* of OpenSSL

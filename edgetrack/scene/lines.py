@@ -51,6 +51,11 @@ class Line:
         self._counts = {**dict.fromkeys(self._classes, (0, 0)), **count.counts}
         self.since_utc = count.since_utc
 
+    def reset(self, since_utc: float) -> None:
+        """Count from zero; who is on the way across still counts, from now on."""
+        self._counts = dict.fromkeys(self._classes, (0, 0))
+        self.since_utc = since_utc
+
     def fits(self, config: LineConfig) -> bool:
         """The same line, whatever else is set."""
         mine = self.config

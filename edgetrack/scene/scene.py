@@ -106,6 +106,14 @@ class Scene:
         self._begin(utc)
         return [place.state(utc, captured) for place in self._places()]
 
+    def reset(self, lines: Sequence[str], zones: Sequence[str], since_utc: float, captured: float) -> list[Event]:
+        """Counts of these lines and peaks of these zones begin anew at `since_utc`; tells them."""
+        chosen: list[Line | Zone] = [line for line in self._lines if line.config.name in lines]
+        chosen += [zone for zone in self._zones if zone.config.name in zones]
+        for place in chosen:
+            place.reset(since_utc)
+        return [place.state(since_utc, captured) for place in chosen]
+
     def end(self, reason: EndReason, utc: float, captured: float) -> list[Event]:
         """Every live track leaves its zones and ends, where the newest frame knew it."""
         events: list[Event] = []

@@ -50,6 +50,11 @@ class Zone:
             self._visits = {i: visit for i, visit in self._visits.items() if visit.class_id in classes}
             self._now = Counter(visit.class_id for visit in self._visits.values() if visit.entered)
 
+    def reset(self, since_utc: float) -> None:
+        """The peak begins anew, with those who are inside."""
+        self._peak = Counter({class_id: count for class_id, count in self._now.items() if count})
+        self.since_utc = since_utc
+
     def fits(self, config: ZoneConfig) -> bool:
         """The same zone, whatever else is set."""
         return (self.config.name, self.config.polygon) == (config.name, config.polygon)

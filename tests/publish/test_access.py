@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from edgetrack.config import RequestsConfig
 from tests.publish.broker import Authority, Broker, Certificate, Subscriber
-from tests.publish.parts import TOPIC, one_of_each, publisher, wait_sent
+from tests.publish.parts import TOPIC, one_of_each, publisher, wait_sent, wait_state
 
 SAMPLE = Path(__file__).parents[2] / "configs" / "mosquitto"
-PASSWORDS = {"gate-01": "one", "gate-02": "two", "reader": "three"}
+PASSWORDS = {"gate-01": "one", "gate-02": "two", "reader": "three", "operator": "four"}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,14 @@ def client(broker: Broker, ca: Path, login: tuple[str, str], command: str, *argu
         ("gate-01", "homeassistant/device/gate-01/config", False),
         ("gate-01", "$SYS/broker/version", False),
         ("gate-02", "edgetrack/v1/gate-01/north/request/snapshot", False),
+        ("gate-01", "edgetrack/v1/gate-01/north/response/snapshot", True),
+        ("gate-01", "edgetrack/v1/gate-02/north/response/snapshot", False),
         ("reader", "edgetrack/v1/gate-01/north/event/dwell", False),
+        ("reader", "edgetrack/v1/gate-01/north/request/snapshot", False),
+        ("operator", "edgetrack/v1/gate-01/north/request/snapshot", True),
+        ("operator", "edgetrack/v1/gate-01/north/request/snapshot/now", False),
+        ("operator", "edgetrack/v1/gate-01/north/response/snapshot", False),
+        ("operator", "edgetrack/v1/gate-01/north/line/door/count", False),
         ("reader", "edgetrack/v1/reader/north/event/dwell", True),
     ],
 )
@@ -77,6 +86,7 @@ def test_publishing(guarded: Broker, certificate: Certificate, user: str, topic:
         ("reader", "edgetrack/v1/gate-01/north/probe", True),
         ("gate-01", "edgetrack/v1/gate-01/north/probe", True),
         ("gate-02", "edgetrack/v1/gate-01/north/probe", False),
+        ("operator", "edgetrack/v1/gate-01/north/probe", True),
     ],
 )
 def test_reading(guarded: Broker, certificate: Certificate, user: str, topic: str, allowed: bool) -> None:
@@ -103,3 +113,29 @@ def test_the_daemon_needs_no_more_than_this(tmp_path: Path, guarded: Broker, cer
         reader.wait_topic("/status", b"offline")
         assert {message.topic for message in reader.messages} >= {f"{TOPIC}/health", f"{TOPIC}/event/dwell"}
     assert (state.refused, state.dropped) == (0, 0)
+
+
+def test_an_operator_is_answered_and_a_reader_is_not(tmp_path: Path, guarded: Broker, certificate: Certificate) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("one\n")
+    options = {"ca_file": str(certificate.ca), "password_file": str(secret), "username": "gate-01"}
+    request, response = f"{TOPIC}/request/reload", f"{TOPIC}/response/reload"
+    with publisher(guarded.url, **options, requests=RequestsConfig(allow=["reload"])) as outlet:
+        wait_state(outlet, "ok")
+        stop = threading.Event()
+
+        def loop() -> None:
+            while not stop.wait(0.01):
+                for asked in outlet.requests():
+                    outlet.answer(asked, {})
+
+        thread = threading.Thread(target=loop)
+        thread.start()
+        ask = ("rr", "-t", request, "-e", response, "-m", "{}", "-W", "2")
+        answers = {
+            user: client(guarded, certificate.ca, (user, PASSWORDS[user]), *ask) for user in ("operator", "reader")
+        }
+        stop.set()
+        thread.join()
+    assert '"ok":true' in answers["operator"]
+    assert '"ok":true' not in answers["reader"]
