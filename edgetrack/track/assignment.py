@@ -15,6 +15,8 @@ Array = NDArray[np.floating[Any]]
 Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
+LARGEST_TABLE = 1_000_000  # cells, 8 MB; a crowd that competes for more is solved over its pairs
+
 
 def inside(low: Array, high: Array, point: Array) -> tuple[Index, Index]:
     """All pairs (i, j) of an interval i and a point j with low <= point <= high, ordered by i.
@@ -22,26 +24,27 @@ def inside(low: Array, high: Array, point: Array) -> tuple[Index, Index]:
     With the points in order, those inside an interval are a run of neighbours.
     """
     order = point.argsort()
-    first = point.searchsorted(low, sorter=order)
-    run = np.maximum(point.searchsorted(high, side="right", sorter=order) - first, 0)  # one may end before it begins
-    before = run.cumsum() - run  # pairs of the intervals before this one
-    i = np.arange(len(low)).repeat(run)
-    return i, order[np.arange(len(i)) + (first - before).repeat(run)]
+    ordered = point.take(order)
+    first = ordered.searchsorted(low)
+    run = np.maximum(ordered.searchsorted(high, side="right") - first, 0)  # one may end before it begins
+    i = np.arange(len(run)).repeat(run)
+    passed = first + run - run.cumsum()  # how far a run lies behind its place in the list of pairs
+    return i, order.take(np.arange(len(i)) + passed.take(i))
 
 
 def overlapping(low: Array, high: Array, other_low: Array, other_high: Array) -> tuple[Index, Index]:
     """All pairs (i, j) of intervals [low, high] and [other_low, other_high] that touch, ordered by i."""
     i, j = inside(low - (other_high - other_low).max(initial=0.0), high, other_low)
-    touching = other_high[j] >= low[i]
-    return i[touching], j[touching]
+    touching = (other_high.take(j) >= low.take(i)).nonzero()[0]
+    return i.take(touching), j.take(touching)
 
 
 def unrivalled(tracks: Index, detections: Index) -> Mask:
     """(P,) true for the pairs whose track and whose detection occur in no other pair."""
     if not len(tracks):
         return np.zeros(0, np.bool_)
-    alone: Mask = (np.bincount(tracks)[tracks] == 1) & (np.bincount(detections)[detections] == 1)
-    return alone
+    pairs = np.bincount(tracks).take(tracks) * np.bincount(detections).take(detections)
+    return np.asarray(pairs == 1)
 
 
 def assign(tracks: Index, detections: Index, cost: Array, unmatched_cost: float) -> Index:
@@ -59,9 +62,28 @@ def assign(tracks: Index, detections: Index, cost: Array, unmatched_cost: float)
     rivals = (~alone).nonzero()[0]
     row_of, rows = np.unique(tracks[rivals], return_inverse=True)
     column_of, columns = np.unique(detections[rivals], return_inverse=True)
-    table = np.full((len(row_of), len(column_of)), unmatched_cost)
-    table[rows, columns] = cost[rivals]
+    solve = _by_table if len(row_of) * len(column_of) <= LARGEST_TABLE else _by_pairs
+    return np.concatenate([chosen, rivals[solve(rows, columns, cost[rivals], unmatched_cost)]])
+
+
+def _by_table(rows: Index, columns: Index, cost: Array, unmatched_cost: float) -> Index:
+    table = np.full((rows.max() + 1, columns.max() + 1), unmatched_cost)
+    table[rows, columns] = cost
     pair = np.full(table.shape, -1)
-    pair[rows, columns] = rivals
+    pair[rows, columns] = np.arange(len(rows))
     best = pair[linear_sum_assignment(table)]
-    return np.concatenate([chosen, best[best >= 0]])
+    return np.asarray(best[best >= 0])
+
+
+def _by_pairs(rows: Index, columns: Index, cost: Array, unmatched_cost: float) -> Index:
+    """The same in memory that goes with the pairs. Every row has a column of its own that stands for no match."""
+    from scipy.sparse import csr_array  # 45 MB of modules that most devices never need
+    from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+
+    n, m, p = rows.max() + 1, columns.max() + 1, len(rows)
+    row, column = np.append(rows, np.arange(n)), np.append(columns, m + np.arange(n))
+    weight = 1 + np.append(cost, np.full(n, unmatched_cost))  # 0 would mean that there is no such pair
+    best = np.full(n, -1)
+    taken, by = min_weight_full_bipartite_matching(csr_array((weight, (row, column)), shape=(n, m + n)))
+    best[taken] = by
+    return np.asarray((columns == best[rows]).nonzero()[0][:p])

@@ -25,8 +25,7 @@ class Confidence:
     def share(self, score: Floats, class_id: Classes) -> Shares:
         """(N,) of (N,), scores above 1 taken as 1; 1 where no score is positive, as from files without scores."""
         shares = np.ones(len(score))
-        for kind in set(class_id.tolist()):
-            own = class_id == kind
+        for kind, own in _by_class(class_id):
             typical = self.typical.get(kind) or _mean(score[own])
             if typical:
                 self.typical[kind] = typical
@@ -35,10 +34,16 @@ class Confidence:
 
     def learn(self, score: Floats, class_id: Classes) -> None:
         """From the detections (M,) that were matched to confirmed tracks on one look."""
-        for kind in set(class_id.tolist()):
-            mean = _mean(score[class_id == kind])
+        for kind, own in _by_class(class_id):
+            mean = _mean(score[own])
             if mean and kind in self.typical:
                 self.typical[kind] += RATE * (mean - self.typical[kind])
+
+
+def _by_class(class_id: Classes) -> list[tuple[int, slice | NDArray[np.bool_]]]:
+    """Every class and its rows; most often there is one, and no need to search."""
+    kinds = set(class_id.tolist())
+    return [(kind, slice(None) if len(kinds) == 1 else class_id == kind) for kind in kinds]
 
 
 def _mean(score: Floats) -> float:

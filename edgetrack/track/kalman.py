@@ -2,17 +2,24 @@
 
 The measurement is a box as centre x, centre y, aspect ratio and height (cxcyah). Its noise and the process noise are
 diagonal, and so is the first covariance: the four axes never couple. The 8x8 filter of the paper is therefore four 2x2
-filters per track, each held by five numbers, and its matrix algebra becomes a few multiplications over arrays; there
-is no matrix to invert and none that could lose its symmetry.
+filters per track, each held by five numbers; there is no matrix to invert and none that could lose its symmetry.
 
-A `state` is an array (5, 4, T), float64: position, change per frame, variance of the position, covariance of both,
-variance of the change; by axis (cx, cy, a, h); by track. `predict` and `update` change it in place.
+A `state` is an array (22, T), float64, a track in each column:
+
+    0:4    position: cx, cy, a, h
+    4:8    its change per frame
+    8:12   variance of the position
+    12:16  covariance of position and change
+    16:20  variance of the change
+    20     square of the height: the noise grows with it
+    21     1
+
+With the last two, all that a step adds is a linear map of the column, and one product moves every track.
 
 Wojke et al. 2017, section 2.1.
 """
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +27,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 CHI2_95 = 9.4877  # 0.95 quantile of the chi-square distribution with 4 degrees of freedom
+ROWS = 22
+HEIGHT, SQUARE, ONE = 3, 20, 21
 
 
 @dataclass(frozen=True)
@@ -38,61 +47,61 @@ class Noise:
     first_position: float = 2 / 20
     first_velocity: float = 10 / 160
 
-    @cached_property
-    def process(self) -> tuple[Array, Array]:
-        """(2, 4, 1) of position and change."""
-        position, velocity = _by_axis(self.position, self.aspect), _by_axis(self.velocity, self.aspect_velocity)
-        return np.stack([position[0], velocity[0]]), np.stack([position[1], velocity[1]])
 
-    @cached_property
-    def measurement(self) -> tuple[Array, Array]:
-        return _by_axis(self.measured, self.measured_aspect)
+class Filter:
+    """What one set of noises makes of states."""
 
-    @cached_property
-    def first(self) -> tuple[Array, Array]:
-        position = _by_axis(self.first_position, self.aspect)
-        velocity = _by_axis(self.first_velocity, self.aspect_velocity)
-        return np.stack([position[0], velocity[0]]), np.stack([position[1], velocity[1]])
+    def __init__(self, noise: Noise) -> None:
+        position, velocity = _by_axis(noise.position, noise.aspect), _by_axis(noise.velocity, noise.aspect_velocity)
+        change = np.zeros((20, ROWS))
+        change[0:4, 4:8] = np.eye(4)  # x + v dt
+        change[8:12, 12:16] = 2 * np.eye(4)  # P + 2 C dt + V dt**2 + Q dt
+        change[12:16, 16:20] = np.eye(4)  # C + V dt
+        change[8:12, SQUARE:] = position
+        change[16:20, SQUARE:] = velocity  # a random walk adds its noise in proportion to the time
+        square = np.zeros((20, ROWS))
+        square[8:12, 16:20] = np.eye(4)
+        self._change, self._square = change, square
+        self._by_one = self._transition(1.0)
+        self._measured = _by_axis(noise.measured, noise.measured_aspect)
+        self._first_position = _by_axis(noise.first_position, noise.aspect)
+        self._first_velocity = _by_axis(noise.first_velocity, noise.aspect_velocity)
+
+    def initiate(self, cxcyah: Array) -> Array:
+        """States (22, N) of tracks that begin at rest, at the boxes cxcyah (4, N)."""
+        state = np.zeros((ROWS, cxcyah.shape[1]))
+        state[0:4] = cxcyah
+        state[SQUARE] = cxcyah[HEIGHT] ** 2
+        state[ONE] = 1
+        state[8:12] = self._first_position @ state[SQUARE:]
+        state[16:20] = self._first_velocity @ state[SQUARE:]
+        return state
+
+    def predict(self, state: Array, dt: float = 1.0) -> None:
+        """Move a state on by `dt` frames, in place."""
+        np.square(state[HEIGHT], out=state[SQUARE])
+        state[:20] = (self._by_one if dt == 1 else self._transition(dt)) @ state
+
+    def measurement_variance(self, state: Array) -> Array:
+        """(4, T): how far a detection may lie from the true box, by axis."""
+        np.square(state[HEIGHT], out=state[SQUARE])
+        return np.asarray(self._measured @ state[SQUARE:])
+
+    def _transition(self, dt: float) -> Array:
+        """(20, 22): F x and F P F' + Q of every axis, written for the numbers of a state."""
+        return np.asarray(np.eye(20, ROWS) + dt * self._change + dt * dt * self._square)
 
 
-def _by_axis(of_height: float, aspect: float) -> tuple[Array, Array]:
-    """Variance (4, 1) by axis as (slope, floor): slope * height**2 + floor."""
-    return np.array([[of_height**2], [of_height**2], [0], [of_height**2]]), np.array([[0], [0], [aspect**2], [0]])
-
-
-def initiate(noise: Noise, cxcyah: Array) -> Array:
-    """States (5, 4, N) of tracks that begin at rest, at the boxes cxcyah (4, N)."""
-    state = np.zeros((5, *cxcyah.shape))
-    state[0] = cxcyah
-    state[2::2] = noise.first[0] * cxcyah[3] ** 2 + noise.first[1]
-    return state
-
-
-def predict(noise: Noise, state: Array, dt: float = 1.0) -> None:
-    """Move a state on by `dt` frames, in place; a random walk adds its noise in proportion to the time."""
-    slope, floor = noise.process
-    added = slope * (state[0, 3] ** 2 * dt) + floor * dt
-    state[:] = (_transition(dt) @ state.reshape(5, -1)).reshape(state.shape)
-    state[2::2] += added
-
-
-@lru_cache(maxsize=8)
-def _transition(dt: float) -> Array:
-    """(5, 5): F x and F P F' of one axis, written for the five numbers of a state."""
-    return np.array([[1, dt, 0, 0, 0], [0, 1, 0, 0, 0], [0, 0, 1, 2 * dt, dt * dt], [0, 0, 0, 1, dt], [0, 0, 0, 0, 1]])
+def _by_axis(of_height: float, aspect: float) -> Array:
+    """Variance by axis (4, 2), in units of the squared height and of 1."""
+    return np.array([[of_height**2, 0], [of_height**2, 0], [0, aspect**2], [of_height**2, 0]])
 
 
 def xyxy(state: Array) -> Array:
     """(4, T): the boxes left, top, right, bottom."""
-    centre, half = state[0, :2], state[0, 2:] / 2
-    half[0] *= state[0, 3]
-    return np.concatenate([centre - half, centre + half])
-
-
-def measurement_variance(noise: Noise, state: Array) -> Array:
-    """(4, T): how far a detection may lie from the true box, by axis."""
-    slope, floor = noise.measurement
-    return np.asarray(slope * state[0, 3] ** 2 + floor)
+    centre, half = state[0:2], state[2:4] / 2
+    half[0] *= state[HEIGHT]
+    return np.concatenate((centre - half, centre + half))
 
 
 def mahalanobis(innovation: Array, variance: Array) -> Array:
@@ -100,7 +109,7 @@ def mahalanobis(innovation: Array, variance: Array) -> Array:
 
     Args:
         innovation: (4, P) measured minus predicted cxcyah.
-        variance: (4, P) of both together: state[2] + measurement_variance.
+        variance: (4, P) of both together: state[8:12] + measurement_variance.
 
     Returns:
         (P,)
@@ -108,15 +117,18 @@ def mahalanobis(innovation: Array, variance: Array) -> Array:
     return np.asarray(np.add.reduce(innovation * innovation / variance, axis=0))
 
 
-def update(state: Array, variance: Array, cxcyah: Array) -> None:
-    """Correct every state by one box, in place.
+def update(state: Array, tracks: NDArray[np.intp], measured: Array, cxcyah: Array) -> None:
+    """Correct some tracks by a box each, in place.
 
     Args:
-        state: (5, 4, T) as predicted.
-        variance: (4, T) of the innovation, as for `mahalanobis`; infinite for a track without a box: its gain is 0.
-        cxcyah: (4, T) the boxes; anything finite for a track without one.
+        state: (22, T) as predicted.
+        tracks: (M,) columns of the state.
+        measured: (4, M) variances of the boxes.
+        cxcyah: (4, M) the boxes.
     """
-    gain = state[2:4] / variance  # of the position and of its change
-    state[:2] += gain * (cxcyah - state[0])
-    state[4] -= gain[1] * state[3]
-    state[2:4] -= gain[0] * state[2:4]
+    part = state[:20].take(tracks, axis=1).reshape(5, 4, -1)
+    gain = part[2:4] / (part[2] + measured)  # of the position and of its change
+    part[:2] += gain * (cxcyah - part[0])
+    part[4] -= gain[1] * part[3]
+    part[2:4] -= gain[0] * part[2:4]
+    state[:20, tracks] = part.reshape(20, -1)

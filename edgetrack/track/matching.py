@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,22 +12,22 @@ from edgetrack.boxes import iou_pairs
 from edgetrack.track import kalman
 from edgetrack.track.assignment import assign, inside, overlapping, unrivalled
 from edgetrack.track.gallery import Gallery
+from edgetrack.track.look import Look
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
 BEYOND_GATE = 1e-5  # how much worse than the gate a pair counts that may not be matched; reference implementation
+EVERY = np.array([True])  # of the tracks or the detections
 
 TRACK = np.dtype(
     [
         ("track_id", np.int64),
         ("class_id", np.int32),
         ("score", np.float32),
-        ("confirmed", np.bool_),
-        ("missed", np.int64),  # looks since the last match
-        ("seen", np.bool_),
         ("hits", np.int64),  # matches so far, the birth included
+        ("last_look", np.int64),  # number of the look of the last match
         ("last_seen", np.float64),  # s
         ("described", np.bool_),  # has an average embedding
         ("slot", np.intp),  # in the gallery
@@ -35,30 +36,12 @@ TRACK = np.dtype(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """The detections of one frame as the tracker wants them."""
-
-    xyxy: Array  # (4, N)
-    cxcyah: Array  # (4, N)
-    score: NDArray[np.float32]
-    class_id: NDArray[np.int32]
-    embedding: NDArray[np.float32] | None  # (N, D) unit rows
-
-    @property
-    def described(self) -> Mask:
-        """(N,) whether there is an embedding that says anything: not all zeros."""
-        if self.embedding is None:
-            return np.zeros(len(self.score), np.bool_)
-        return np.asarray(self.embedding.any(axis=1), np.bool_)
-
-
 @dataclass(slots=True)
 class Live:
-    """The tracks that are alive; row t of `rows` and state[:, :, t] are the same one, the eldest first."""
+    """The tracks that are alive; row t of `rows` and column t of `state` are the same one, the eldest first."""
 
     rows: NDArray[np.void]  # (T,) of TRACK
-    state: Array  # (5, 4, T) of kalman
+    state: Array  # (22, T) of kalman
     gallery: Gallery | None = None  # if exact, from the first embedding on
     average: NDArray[np.float32] | None = None  # (T, D) unit rows; unless exact, from the first embedding on
 
@@ -66,8 +49,8 @@ class Live:
         """Cosine distance (P,) of tracks' averages and detections; NaN where one of them is not described."""
         if self.average is None or look.embedding is None:
             return np.full(len(i), np.nan)
-        distance = 1 - np.einsum("pd,pd->p", self.average[i], look.embedding[j])
-        return np.where(self.rows["described"][i] & look.described[j], distance, np.nan)
+        distance = 1 - np.einsum("pd,pd->p", self.average.take(i, axis=0), look.embedding.take(j, axis=0))
+        return np.where(self.rows["described"].take(i) & look.described.take(j), distance, np.nan)
 
 
 class Matches:
@@ -75,13 +58,38 @@ class Matches:
 
     def __init__(self, n_tracks: int, n_detections: int) -> None:
         self.detection_of: Index = np.full(n_tracks, -1, np.intp)
-        self.track_open: Mask = np.ones(n_tracks, np.bool_)
         self.detection_open: Mask = np.ones(n_detections, np.bool_)
+
+    @property
+    def track_open(self) -> Mask:
+        return self.detection_of < 0
 
     def add(self, tracks: Index, detections: Index) -> None:
         self.detection_of[tracks] = detections
-        self.track_open[tracks] = False
         self.detection_open[detections] = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Tracks and detections that may be matched: pair p is track i[p], detection j[p]."""
+
+    i: Index  # (P,)
+    j: Index  # (P,)
+    cost: NDArray[np.floating[Any]]  # (P,)
+    limit: float  # of the cost
+
+    def within(self, limit: float) -> Pairs:
+        near = (self.cost <= limit).nonzero()[0]
+        return Pairs(self.i.take(near), self.j.take(near), self.cost.take(near), min(limit, self.limit))
+
+    def match(self, matches: Matches, tracks: Mask = EVERY, detections: Mask = EVERY) -> None:
+        """The cheapest matching of those of `tracks` (T,) and `detections` (N,) that are still open."""
+        open_tracks, open_detections = matches.track_open & tracks, matches.detection_open & detections
+        free = (open_tracks.take(self.i) & open_detections.take(self.j)).nonzero()[0]
+        if len(free):
+            i, j = self.i.take(free), self.j.take(free)
+            chosen = assign(i, j, self.cost.take(free), self.limit + BEYOND_GATE)
+            matches.add(i.take(chosen), j.take(chosen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +100,9 @@ class Appearance:
     motion_weight: float  # lambda of Wojke et al. 2017, eq. 5
     class_aware: bool
 
-    def match(self, live: Live, look: Look, variance: Array, matches: Matches, tracks: Mask) -> None:
+    def match(
+        self, live: Live, look: Look, variance: Array, missed: NDArray[np.int64], matches: Matches, tracks: Mask
+    ) -> None:
         """The matching cascade: among the pairs within the motion gate, the most recently seen tracks choose first.
 
         A pair without a rival needs no exact cost, only to be within the limit, and no place in the cascade.
@@ -100,38 +110,43 @@ class Appearance:
 
         Args:
             variance: (4, T) of the innovation.
+            missed: (T,) looks since the last match.
             tracks: (T,) who may take part.
         """
-        if live.gallery is None or look.embedding is None:
+        gallery, embedding = live.gallery, look.embedding
+        if gallery is None or embedding is None:
             return
         i, j, motion = self._gated(live, look, variance, tracks)
-        slots = live.rows["slot"][i]
-        possible = live.gallery.possible(slots, look.embedding[j], self.max_distance)
-        i, j, motion, slots = i[possible], j[possible], motion[possible], slots[possible]
+        slots = live.rows["slot"].take(i)
+        distance = gallery.distance_to_anchor(slots, embedding.take(j, axis=0))
+        possible = (distance <= gallery.reach(slots, self.max_distance)).nonzero()[0]
+        i, j, motion = i.take(possible), j.take(possible), motion.take(possible)
+        slots, distance = slots.take(possible), distance.take(possible)
 
         alone = unrivalled(i, j)
-        pairs = alone.nonzero()[0]
-        pairs = pairs[live.gallery.within(slots[pairs], look.embedding[j[pairs]], self.max_distance)]
-        matches.add(i[pairs], j[pairs])
-        if len(pairs) == len(i):
+        near = alone & (distance <= self.max_distance)
+        doubtful = (alone & ~near).nonzero()[0]
+        if len(doubtful):
+            near[doubtful] = gallery.distance(slots[doubtful], embedding[j[doubtful]]) <= self.max_distance
+        matches.add(i[near], j[near])
+        if alone.all():
             return
 
         rivals = (~alone).nonzero()[0]
-        missed = live.rows["missed"][i[rivals]]
-        for age in sorted(set(missed.tolist())):
-            pairs = rivals[missed == age]
+        ages = missed[i[rivals]]
+        for age in sorted(set(ages.tolist())):
+            pairs = rivals[ages == age]
             pairs = pairs[matches.detection_open[j[pairs]]]
-            distance = live.gallery.distance(slots[pairs], look.embedding[j[pairs]])
-            near = distance <= self.max_distance
-            pairs, distance = pairs[near], distance[near]
-            cost = self.motion_weight * motion[pairs] + (1 - self.motion_weight) * distance
+            exact = gallery.distance(slots[pairs], embedding[j[pairs]])
+            pairs, exact = pairs[exact <= self.max_distance], exact[exact <= self.max_distance]
+            cost = self.motion_weight * motion[pairs] + (1 - self.motion_weight) * exact
             worst = self.motion_weight * kalman.CHI2_95 + (1 - self.motion_weight) * self.max_distance
             chosen = pairs[assign(i[pairs], j[pairs], cost, worst + BEYOND_GATE)]
             matches.add(i[chosen], j[chosen])
 
     def _gated(self, live: Live, look: Look, variance: Array, tracks: Mask) -> tuple[Index, Index, Array]:
         """Pairs of a track and a detection within the motion gate, and their Mahalanobis distance."""
-        position = live.state[0]
+        position = live.state[:4]
         reach = np.sqrt(kalman.CHI2_95 * variance[0])
         i, j = inside(position[0] - reach, position[0] + reach, look.cxcyah[0])
         innovation = look.cxcyah.take(j, axis=1) - position.take(i, axis=1)
@@ -139,7 +154,8 @@ class Appearance:
         near = tracks.take(i) & (distance <= kalman.CHI2_95)
         if self.class_aware:
             near &= live.rows["class_id"].take(i) == look.class_id.take(j)
-        return i[near], j[near], distance[near]
+        gated = near.nonzero()[0]
+        return i.take(gated), j.take(gated), distance.take(gated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,33 +164,32 @@ class Overlap:
 
     max_distance: float  # 1 - IoU
     class_aware: bool
-    max_unlikeness: float = np.inf  # cosine distance to the average embedding; infinite: appearance does not count
 
-    def match(self, live: Live, look: Look, matches: Matches, tracks: Mask, detections: Mask | None = None) -> None:
-        """Match those of `tracks` (T,) and `detections` (N,) that are still open; None: all.
-
-        Where appearance counts, a box that looks unlike the track is refused however well it overlaps, and the others
-        are weighed by both, half and half (compare Aharon et al. 2022, BoT-SORT).
-        """
-        open_detections = matches.detection_open if detections is None else matches.detection_open & detections
-        rows, columns = (tracks & matches.track_open).nonzero()[0], open_detections.nonzero()[0]
-        if not len(rows) or not len(columns):
-            return
-        here, there = kalman.xyxy(live.state[:, :, rows]), look.xyxy[:, columns]
+    def pairs(self, live: Live, look: Look) -> Pairs:
+        """The tracks and detections whose boxes overlap enough; the cost is 1 - IoU."""
+        here, there = kalman.xyxy(live.state), look.xyxy
         i, j = overlapping(here[0], here[2], there[0], there[2])
         cost = 1 - iou_pairs(here.take(i, axis=1).T, there.take(j, axis=1).T)
         near = cost <= self.max_distance
-        i, j, cost, worst = rows[i[near]], columns[j[near]], cost[near], self.max_distance
         if self.class_aware:
-            same = live.rows["class_id"][i] == look.class_id[j]
-            i, j, cost = i[same], j[same], cost[same]
-        if live.average is not None and look.embedding is not None and self.max_unlikeness < np.inf:
-            unlikeness = live.unlikeness(look, i, j)
-            alike = ~(unlikeness > self.max_unlikeness)
-            i, j, worst = i[alike], j[alike], (worst + self.max_unlikeness) / 2
-            cost = (cost[alike] + np.fmin(unlikeness[alike], self.max_unlikeness)) / 2
-        chosen = assign(i, j, cost, worst + BEYOND_GATE)
-        matches.add(i[chosen], j[chosen])
+            near &= live.rows["class_id"].take(i) == look.class_id.take(j)
+        chosen = near.nonzero()[0]
+        return Pairs(i.take(chosen), j.take(chosen), cost.take(chosen), self.max_distance)
+
+
+def vetoed(pairs: Pairs, live: Live, look: Look, max_unlikeness: float) -> Pairs:
+    """Those pairs of an overlap where the box does not look unlike the track, however well it overlaps.
+
+    They are weighed by both, half and half (compare Aharon et al. 2022, BoT-SORT). Where one of the two is not
+    described, the box has the benefit of the doubt and counts as unlike as is allowed.
+
+    Args:
+        max_unlikeness: cosine distance to the track's average embedding.
+    """
+    unlikeness = live.unlikeness(look, pairs.i, pairs.j)
+    alike = (~(unlikeness > max_unlikeness)).nonzero()[0]
+    cost = (pairs.cost.take(alike) + np.fmin(unlikeness.take(alike), max_unlikeness)) / 2
+    return Pairs(pairs.i.take(alike), pairs.j.take(alike), cost, (pairs.limit + max_unlikeness) / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,16 +202,11 @@ class Recovery:
     slack_s: float = 0.3  # of walking, for what the boxes are off
     size_ratio: float = 1.65  # of the heights then and now
 
-    def match(
-        self, live: Live, look: Look, time: float, matches: Matches, tracks: Mask, detections: Mask | None = None
-    ) -> None:
-        """Match those of `tracks` (T,) and `detections` (N,) that are still open; None: all."""
-        open_detections = matches.detection_open if detections is None else matches.detection_open & detections
-        rows, columns = (tracks & matches.track_open).nonzero()[0], open_detections.nonzero()[0]
-        if live.average is None or look.embedding is None or not len(rows) or not len(columns):
-            return
-        here, there = live.state[0][:, rows], look.cxcyah[:, columns]
-        reach = self.speed * here[3] * (time - live.rows["last_seen"][rows] + self.slack_s)
+    def pairs(self, live: Live, look: Look, time: float, tracks: Mask, detections: Mask) -> Pairs:
+        """Those of `tracks` (T,) and `detections` (N,) that may be the same; the cost is their unlikeness."""
+        rows, columns = tracks.nonzero()[0], detections.nonzero()[0]
+        here, there = live.state[:4].take(rows, axis=1), look.cxcyah.take(columns, axis=1)
+        reach = self.speed * here[3] * (time - live.rows["last_seen"].take(rows) + self.slack_s)
         i, j = inside(here[0] - reach, here[0] + reach, there[0])
         ratio = there[3, j] / here[3, i]
         near = (np.abs(there[1, j] - here[1, i]) <= reach[i]) & (np.maximum(ratio, 1 / ratio) <= self.size_ratio)
@@ -205,6 +215,4 @@ class Recovery:
         alike = cost <= self.max_unlikeness
         if self.class_aware:
             alike &= live.rows["class_id"][i] == look.class_id[j]
-        i, j = i[alike], j[alike]
-        chosen = assign(i, j, cost[alike], self.max_unlikeness + BEYOND_GATE)
-        matches.add(i[chosen], j[chosen])
+        return Pairs(i[alike], j[alike], cost[alike], self.max_unlikeness)

@@ -12,15 +12,16 @@ from edgetrack.config import TrackConfig
 from edgetrack.track import kalman
 from edgetrack.track.confidence import Confidence
 from edgetrack.track.gallery import Gallery
-from edgetrack.track.matching import TRACK, Appearance, Live, Look, Matches, Overlap, Recovery
+from edgetrack.track.look import Look, checked
+from edgetrack.track.matching import TRACK, Appearance, Live, Matches, Overlap, Recovery, vetoed
 from edgetrack.types import Detections, Tracks
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
+Mask = NDArray[np.bool_]
 
 NOMINAL_FPS = 30.0  # the noise of the filter is per frame; sequences of MOT16, for which it was chosen, have 25 to 30
 KEPT = 0.9  # of the average embedding at every match; Wang et al. 2020 (JDE), Du et al. 2023 (StrongSORT)
-UNIT_ERROR = 1e-6  # rounding of a row made unit in float32
 TINY = 1e-24
 WEAK = 2.0  # standard deviation of a sure box that no detector gave, against that of a detection
 
@@ -45,14 +46,14 @@ class Tracker:
 
     def __init__(self, config: TrackConfig = TrackConfig()) -> None:
         self.config = config
-        self._noise = kalman.Noise() if config.exact else CALM
+        self._filter = kalman.Filter(kalman.Noise() if config.exact else CALM)
         self._appearance = Appearance(config.max_cosine_distance, config.motion_weight, config.class_aware)
-        unlike = config.max_unlikeness if config.appearance_veto and not config.exact else math.inf
-        self._overlap = Overlap(config.max_iou_distance, config.class_aware, unlike)
+        self._overlap = Overlap(config.max_iou_distance, config.class_aware)
         self._recovery = Recovery(config.max_cosine_distance, config.class_aware)
-        self._second_pass = Overlap(SECOND_PASS_DISTANCE, config.class_aware)
-        self._live = Live(np.zeros(0, TRACK), np.zeros((5, 4, 0)))
-        self._n_init = config.n_init or (3 if config.exact else 2)
+        self._live = Live(np.zeros(0, TRACK), np.zeros((kalman.ROWS, 0)))
+        self._n_init = max(2, config.n_init or 3) if config.exact else config.n_init or 2  # exact: no birth confirms
+        self._looks = 0  # at which the detector looked
+        self._looked = False  # on the last step
         self._time: float | None = None
         self._confidence = Confidence()
         self._width: int | None = None  # of the embeddings
@@ -73,16 +74,15 @@ class Tracker:
             ValueError: time goes back; a number is NaN or infinite; a box ends before it begins; embeddings are of
                 another width than earlier ones. The tracker is as it was before the call.
         """
-        dt = self._check_time(time)
-        look = None if detections is None else self._check(detections)
+        dt = self._frames_until(time)
+        look = None if detections is None else checked(detections, self._width)
         self._time = time
-        kalman.predict(self._noise, self._live.state, dt)
+        self._looked = look is not None
+        self._filter.predict(self._live.state, dt)
         if not self.config.exact:
-            shape = self._live.state[0, 2:]
+            shape = self._live.state[2:4]
             np.maximum(shape, SMALLEST, out=shape)
-        if look is None:
-            self._live.rows["seen"] = False
-        else:
+        if look is not None:
             self._look(time, look)
         return self._snapshot()
 
@@ -96,26 +96,18 @@ class Tracker:
         Returns:
             All live tracks, as `step` does.
         """
-        if not len(tracks):
-            return self._snapshot()
         live, size = self._live, tracks.xyxy[:, 2:] - tracks.xyxy[:, :2]
         with np.errstate(invalid="ignore"):
             good = np.isfinite(tracks.xyxy).all(axis=1) & (size > 0).all(axis=1) & (tracks.score > 0)
         known, rows, given = np.intersect1d(live.rows["track_id"], tracks.track_id[good], return_indices=True)
         if len(known):
-            measured = live.state[0].copy()
-            measured[:, rows] = boxes.xyxy_to_cxcyah(tracks.xyxy[good][given]).T
-            variance = np.full_like(measured, np.inf)
-            own = kalman.measurement_variance(self._noise, live.state)[:, rows]
             noise = (WEAK / tracks.score[good][given].astype(np.float64)) ** 2
-            variance[:, rows] = live.state[2][:, rows] + own * noise
-            kalman.update(live.state, variance, measured)
+            measured = self._filter.measurement_variance(live.state)[:, rows] * noise
+            kalman.update(live.state, rows, measured, boxes.xyxy_to_cxcyah(tracks.xyxy[good][given]).T)
         return self._snapshot()
 
-    # --- input -------------------------------------------------------------------------------------------------------
-
-    def _check_time(self, time: float) -> float:
-        """Frames since the last step."""
+    def _frames_until(self, time: float) -> float:
+        """Since the last step."""
         if not math.isfinite(time):
             raise ValueError(f"time: is {time}, expected seconds that never go back")
         if self._time is None:
@@ -124,40 +116,11 @@ class Tracker:
             raise ValueError(f"time: is {time} s after {self._time} s; it may not go back")
         return 1.0 if self.config.exact else (time - self._time) * NOMINAL_FPS
 
-    def _check(self, detections: Detections) -> Look:
-        xyxy = detections.xyxy.T.astype(np.float64, order="C")
-        if not np.isfinite(xyxy).all():
-            raise ValueError("xyxy: holds NaN or infinity, expected pixels")
-        if not np.isfinite(detections.score).all():
-            raise ValueError("score: holds NaN or infinity, expected 0 to 1")
-        embedding = self._check_embedding(detections.embedding)
-        size = xyxy[2:] - xyxy[:2]
-        smallest = size.min(initial=1.0)
-        if smallest < 0:
-            raise ValueError("xyxy: right or bottom lies before left or top; expected left, top, right, bottom")
-        if smallest == 0:
-            return self._check(detections[size.min(axis=0) > 0])
-        cxcyah = np.concatenate([xyxy[:2] + size / 2, size])
-        cxcyah[2] /= cxcyah[3]
-        return Look(xyxy, cxcyah, detections.score, detections.class_id, embedding)
-
-    def _check_embedding(self, embedding: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
-        """Unit rows; a row of zeros stays one and resembles nobody."""
-        if embedding is None or not len(embedding):
-            return None
-        if self._width not in (None, embedding.shape[1]):
-            raise ValueError(f"embedding: is {embedding.shape[1]} wide, earlier ones were {self._width}")
-        norm2 = np.einsum("nd,nd->n", embedding, embedding)
-        if not np.abs(norm2 - 1).max() <= UNIT_ERROR:  # also where it is NaN
-            if not np.isfinite(norm2).all():
-                raise ValueError("embedding: holds NaN or infinity")
-            embedding = embedding / np.sqrt(np.maximum(norm2, TINY))[:, None]
-        return np.asarray(embedding, np.float32)
-
     # --- a look ------------------------------------------------------------------------------------------------------
 
     def _look(self, time: float, look: Look) -> None:
         live = self._live
+        self._looks += 1
         if look.embedding is not None and self._width is None:
             self._width = look.embedding.shape[1]
             if self.config.exact:
@@ -166,62 +129,74 @@ class Tracker:
             else:
                 live.average = np.zeros((len(live.rows), self._width), np.float32)
         share = np.ones(len(look.score)) if self.config.exact else self._confidence.share(look.score, look.class_id)
-        measured = kalman.measurement_variance(self._noise, live.state)
+        measured = self._filter.measurement_variance(live.state)
         matches = Matches(len(live.rows), len(look.score))
         if len(live.rows) and len(look.score):
             if self.config.exact:
-                self._match_exactly(look, live.state[2] + measured, matches)
+                self._match_exactly(look, live.state[8:12] + measured, matches)
             else:
                 self._match(time, look, share, matches)
-        self._update(time, look, share, measured, matches)
-        self._bury(time, matches)
-        self._give_birth(time, look, share, matches)
+            self._update(time, look, share, measured, matches)
+        self._bury(time)
+        new = matches.detection_open & (share >= self.config.new_track_score)
+        if new.any():
+            self._give_birth(time, look, new.nonzero()[0])
 
     def _match_exactly(self, look: Look, variance: Array, matches: Matches) -> None:
         """As the reference implementation: the cascade, then overlap for tracks just born or just seen."""
-        rows = self._live.rows
-        recent = rows["confirmed"] & (rows["missed"] < self.config.max_age)
-        self._appearance.match(self._live, look, variance, matches, recent)
-        self._overlap.match(self._live, look, matches, ~rows["confirmed"] | (rows["missed"] == 0))
+        confirmed, missed = self._confirmed(), self._missed()
+        self._appearance.match(self._live, look, variance, missed, matches, confirmed & (missed <= self.config.max_age))
+        tracks = (~confirmed | (missed == 1)) & matches.track_open
+        if matches.detection_open.any() and tracks.any():
+            self._overlap.pairs(self._live, look).match(matches, tracks)
 
     def _match(self, time: float, look: Look, share: Array, matches: Matches) -> None:
         """Strong detections before weak ones, overlap before looks alone, confirmed tracks before tentative ones."""
-        confirmed, just_seen = self._live.rows["confirmed"], self._live.rows["missed"] == 0
-        strong = share >= self.config.strong_score if self.config.second_pass else None
-        self._overlap.match(self._live, look, matches, confirmed, strong)
-        if self.config.recovery:
-            self._recovery.match(self._live, look, time, matches, confirmed, strong)
-        if strong is not None:
-            self._second_pass.match(self._live, look, matches, confirmed & just_seen, ~strong)
-        self._overlap.match(self._live, look, matches, ~confirmed, strong)
+        live, config, confirmed = self._live, self.config, self._confirmed()
+        strong = share >= (config.strong_score if config.second_pass else -math.inf)
+        pairs = alike = self._overlap.pairs(live, look)
+        appearance = live.average is not None and look.embedding is not None
+        if appearance and config.appearance_veto:
+            alike = vetoed(pairs, live, look, config.max_unlikeness)
+        alike.match(matches, confirmed, strong)
+        if appearance and config.recovery:
+            lost, unclaimed = confirmed & matches.track_open, strong & matches.detection_open
+            if lost.any() and unclaimed.any():
+                self._recovery.pairs(live, look, time, lost, unclaimed).match(matches)
+        if not strong.all():
+            pairs.within(SECOND_PASS_DISTANCE).match(matches, confirmed & (self._missed() == 1), ~strong)
+        if not confirmed.all():
+            alike.match(matches, ~confirmed, strong)
 
     # --- life and death ----------------------------------------------------------------------------------------------
+
+    def _confirmed(self) -> Mask:
+        return np.asarray(self._live.rows["hits"] >= self._n_init)
+
+    def _missed(self) -> NDArray[np.int64]:
+        """Looks since the last match, this one included."""
+        return np.asarray(self._looks - self._live.rows["last_look"])
 
     def _update(self, time: float, look: Look, share: Array, measured: Array, matches: Matches) -> None:
         live, rows = self._live, self._live.rows
         found = (~matches.track_open).nonzero()[0]
-        columns = matches.detection_of[found]
-        cxcyah = live.state[0].copy()
-        cxcyah[:, found] = look.cxcyah.take(columns, axis=1)
+        columns = matches.detection_of.take(found)
+        measured = measured.take(found, axis=1)
         if self.config.score_noise and not self.config.exact:
-            doubt = 1 - (1 - LEAST_SCORE_NOISE / SCORE_NOISE) * share[columns]
-            measured[:, found] *= np.maximum(SCORE_NOISE * doubt, LEAST_SCORE_NOISE)
-        measured[:, matches.track_open] = np.inf
-        kalman.update(live.state, live.state[2] + measured, cxcyah)
-        rows["missed"] += 1
-        rows["missed"][found] = 0
+            doubt = 1 - (1 - LEAST_SCORE_NOISE / SCORE_NOISE) * share.take(columns)
+            measured *= np.maximum(SCORE_NOISE * doubt, LEAST_SCORE_NOISE)
+        kalman.update(live.state, found, measured, look.cxcyah.take(columns, axis=1))
         rows["hits"][found] += 1
-        rows["seen"] = ~matches.track_open
-        rows["score"][found] = look.score[columns]
+        rows["last_look"][found] = self._looks
         rows["last_seen"][found] = time
-        rows["confirmed"] |= rows["hits"] >= self._n_init
+        rows["score"][found] = look.score.take(columns)
         if not self.config.exact:
-            proven = columns[rows["confirmed"][found]]
-            self._confidence.learn(look.score[proven], look.class_id[proven])
+            proven = columns[self._confirmed().take(found)]
+            self._confidence.learn(look.score.take(proven), look.class_id.take(proven))
         if look.embedding is not None and live.gallery is not None:
-            live.gallery.push(rows["slot"][found], look.embedding[columns])
+            live.gallery.push(rows["slot"].take(found), look.embedding.take(columns, axis=0))
         if look.embedding is not None and live.average is not None:
-            new = look.described[columns]
+            new = look.described.take(columns)
             self._remember(live.average, found[new], look.embedding[columns[new]])
 
     def _remember(self, average: NDArray[np.float32], found: Index, embedding: NDArray[np.float32]) -> None:
@@ -231,55 +206,53 @@ class Tracker:
         average[found] = mixed / np.sqrt(np.maximum(np.einsum("md,md->m", mixed, mixed), TINY))[:, None]
         self._live.rows["described"][found] = True
 
-    def _bury(self, time: float, matches: Matches) -> None:
-        live, rows = self._live, self._live.rows
+    def _bury(self, time: float) -> None:
+        """The tentative ones of one miss, the others of age."""
+        live, missed, confirmed = self._live, self._missed(), self._confirmed()
         if self.config.exact:
-            old = rows["missed"] > self.config.max_age
+            old = missed > self.config.max_age
         else:
-            old = time - rows["last_seen"] > self.config.max_age_s
-        dead = matches.track_open & (old | ~rows["confirmed"])
+            old = time - live.rows["last_seen"] > self.config.max_age_s
+        dead = (missed > 0) & (old | ~confirmed)
         if dead.any():
             if live.gallery is not None:
-                live.gallery.release(rows["slot"][dead])
+                live.gallery.release(live.rows["slot"][dead])
             if live.average is not None:
                 live.average = live.average[~dead]
-            live.rows = rows[~dead]
-            live.state = live.state[:, :, ~dead]
+            live.rows = live.rows[~dead]
+            live.state = live.state.compress(~dead, axis=1)
 
-    def _give_birth(self, time: float, look: Look, share: Array, matches: Matches) -> None:
-        live = self._live
-        columns = (matches.detection_open & (share >= self.config.new_track_score)).nonzero()[0]
-        if not len(columns):
-            return
-        born = np.zeros(len(columns), TRACK)
-        born["track_id"] = np.arange(self._next_id, self._next_id + len(columns))
+    def _give_birth(self, time: float, look: Look, columns: Index) -> None:
+        live, n = self._live, len(columns)
+        born = np.zeros(n, TRACK)
+        born["track_id"] = np.arange(self._next_id, self._next_id + n)
         born["class_id"] = look.class_id[columns]
         born["score"] = look.score[columns]
-        born["seen"] = True
         born["hits"] = 1
+        born["last_look"] = self._looks
         born["last_seen"] = time
         if live.gallery is not None:
-            born["slot"] = live.gallery.take(len(columns))
+            born["slot"] = live.gallery.take(n)
             if look.embedding is not None:
                 live.gallery.push(born["slot"], look.embedding[columns])
         if live.average is not None:
-            mean = np.zeros((len(columns), live.average.shape[1]), np.float32)
+            mean = np.zeros((n, live.average.shape[1]), np.float32)
             if look.embedding is not None:
                 mean[:] = look.embedding[columns]
                 born["described"] = look.described[columns]
             live.average = np.concatenate([live.average, mean])
-        self._next_id += len(columns)
+        self._next_id += n
         live.rows = np.concatenate([live.rows, born])
-        live.state = np.concatenate([live.state, kalman.initiate(self._noise, look.cxcyah[:, columns])], axis=2)
+        live.state = np.concatenate([live.state, self._filter.initiate(look.cxcyah[:, columns])], axis=1)
 
     def _snapshot(self) -> Tracks:
-        rows = self._live.rows
+        rows, missed = self._live.rows, self._missed()
         return Tracks(
             track_id=rows["track_id"].copy(),
             xyxy=kalman.xyxy(self._live.state).T,
             class_id=rows["class_id"].copy(),
             score=rows["score"].copy(),
-            confirmed=rows["confirmed"].copy(),
-            missed=rows["missed"].copy(),
-            seen=rows["seen"].copy(),
+            confirmed=self._confirmed(),
+            missed=missed,
+            seen=(missed == 0) & self._looked,
         )

@@ -56,6 +56,16 @@ def test_a_track_is_confirmed_by_its_third_match():
     assert confirmed == [[False], [False], [True]]
 
 
+def test_a_track_may_be_confirmed_at_birth():
+    assert Tracker(TrackConfig(n_init=1)).step(0.0, people(100)).confirmed.tolist() == [True]
+
+
+def test_no_birth_confirms_in_exact_mode():
+    """The reference confirms when it updates, so that its n_init of 1 means 2."""
+    tracker = Tracker(TrackConfig(n_init=1, exact=True))
+    assert [tracker.step(frame, people(100)).confirmed.tolist() for frame in (0, 1)] == [[False], [True]]
+
+
 def test_a_tentative_track_dies_of_one_miss():
     tracker = Tracker()
     tracker.step(0.0, people(100))
@@ -106,6 +116,7 @@ def bad(field: str, value: float, row: int = 0) -> Detections:
     [
         (bad("xyxy", np.nan), "xyxy: holds NaN"),
         (bad("xyxy", np.inf), "xyxy: holds NaN or infinity"),
+        (bad("xyxy", 1e20), "xyxy: .* lies beyond 1e\\+09"),
         (bad("embedding", np.nan), "embedding: holds NaN"),
         (bad("score", np.nan), "score: holds NaN"),
         (Detections(people(100).xyxy[:, [2, 1, 0, 3]], *[np.zeros(1, t) for t in ("f4", "i4")]), "right or bottom"),
