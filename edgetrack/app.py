@@ -29,7 +29,7 @@ from edgetrack.types import Info, Tracks
 
 log = logging.getLogger(__name__)
 
-RELOADABLE = ("zones", "lines", "events", "health")  # what changes without losing a track or a connection
+RELOADABLE = ("zones", "lines", "counts", "events", "health")  # what changes without losing a track or a connection
 
 
 @dataclass
@@ -92,6 +92,7 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
     tracks, utc = Tracks.empty(), 0.0
     daemon = Daemon(parts, lambda: reload(parts, load, systemd, monitor))
     with parts.publisher as publisher, parts.source as source, Service(VERBS, publisher) as service:
+        publisher.blind = lambda: source.state.blind_s
         parts.scene.restore(publisher.restored)
         publisher.publish([describe(parts), *parts.scene.snapshot(time.time(), time.monotonic())])
         systemd.ready()
@@ -104,6 +105,8 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
                 wishes.reload.clear()
                 with contextlib.suppress(EdgetrackError):  # it has said what is wrong
                     daemon.reload()
+            now = time.time(), time.monotonic()
+            publisher.publish(parts.scene.renew(*(now if frame is None else (frame.utc, frame.captured))))
             if frame is not None:
                 detections = None  # did not look; empty: looked and saw nothing
                 if next(look):

@@ -21,6 +21,7 @@ Polygon = Annotated[
     Meta(min_length=3, max_length=200, description="corners [x, y] in order around the area, fractions of the picture"),
 ]
 Name = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,62}$", description="part of MQTT topics: a-z, 0-9, _ and -")]
+TimeOfDay = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="like 06:30, 24 h, in quotes")]
 Seconds = Annotated[float, Meta(ge=0, le=86400)]
 Side = Annotated[int, Meta(ge=16, le=8192)]  # of a model's input, px
 Shift = Annotated[float, Meta(ge=-255, le=255)]
@@ -334,6 +335,17 @@ class LineConfig(Settings, frozen=True, kw_only=True):
     min_s: Annotated[Seconds, Meta(description="s on the new side before a crossing counts")] = 0.0
 
 
+class CountsConfig(Settings, frozen=True, kw_only=True):
+    """When counts of lines and peaks of zones begin anew; a device that was off then resets when it is on again."""
+
+    reset_at: Annotated[
+        list[TimeOfDay], Meta(max_length=24, description='times of day, ["00:00"]; empty: never by themselves')
+    ] = field(default_factory=list)
+    timezone: Annotated[
+        str, Meta(description="whose times they are, such as Europe/Berlin; empty: this device's own")
+    ] = ""
+
+
 class EventsConfig(Settings, frozen=True, kw_only=True):
     """What is told of tracks."""
 
@@ -445,6 +457,7 @@ class Config(Settings, frozen=True, kw_only=True):
     lines: Annotated[list[LineConfig], Meta(max_length=100, description="lines to count at")] = field(
         default_factory=list
     )
+    counts: Annotated[CountsConfig, Meta(description="when counts begin anew")] = CountsConfig()
     events: Annotated[EventsConfig, Meta(description="what is told of tracks")] = EventsConfig()
     runtime: Annotated[RuntimeConfig, Meta(description="how models are run")] = RuntimeConfig()
     health: Annotated[HealthConfig, Meta(description="the daemon's reports on itself")] = HealthConfig()

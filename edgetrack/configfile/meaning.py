@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import msgspec
 
 from edgetrack.config import (
     CaptureOptions,
     Config,
+    CountsConfig,
     JsonlPublish,
     LineConfig,
     LiveOptions,
@@ -142,6 +144,23 @@ def _transport(mqtt: MqttPublish, url: SplitResult, where: Where) -> None:
         )
     if secret and not mqtt.username and mqtt.version == "3.1.1":
         where.note("version", "MQTT 3.1.1 knows no password without a user name; add username")
+
+
+@settle.register
+def _(counts: CountsConfig, where: Where) -> CountsConfig:
+    if not counts.timezone:
+        return counts
+    try:
+        ZoneInfo(counts.timezone)
+    except (OSError, ValueError, ZoneInfoNotFoundError):
+        near = (
+            did_you_mean(counts.timezone, available_timezones())
+            or "; write it like Europe/Berlin, or apt install tzdata"
+        )
+        where.note("timezone", f"'{counts.timezone[:60]}' is no time zone that this device knows{near}")
+    if not counts.reset_at:
+        where.note("timezone", "has no effect without reset_at; add the times, or remove it", hint=True)
+    return counts
 
 
 @settle.register

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -98,6 +98,15 @@ class Publisher:
         else:
             self._journal.send(messages)
 
+    @property
+    def blind(self) -> Callable[[], float]:
+        """Tells for how long, s, the camera has given nothing since the daemon began; to be set by whoever knows."""
+        return self._encoder.periods.blind
+
+    @blind.setter
+    def blind(self, blind: Callable[[], float]) -> None:
+        self._encoder.periods.blind = blind
+
     def requests(self) -> list[Request]:
         """What has been asked since the last call; each is to be answered."""
         return [request for outlet in self._outlets if outlet.desk is not None for request in outlet.desk.take()]
@@ -128,11 +137,11 @@ class Publisher:
     def _resume(self, legacy: Legacy, journal: Journal) -> None:
         lines = {line.name: {"start": list(line.start), "end": list(line.end)} for line in self._config.lines}
         same = [count for count in legacy.counts if legacy.shapes.get(count.line) == lines.get(count.line, "gone")]
-        ends = self._encoder.resume(legacy, time.time())
+        told = self._encoder.resume(legacy, same, time.time())
         self.restored = [line_count(count, self._names) for count in same]
         journal.start()
-        if ends:
-            journal.send(ends)
+        if told:
+            journal.send(told)
 
     def _leave(self) -> None:
         for outlet in self._outlets:

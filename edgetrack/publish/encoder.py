@@ -6,8 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -27,15 +26,8 @@ from edgetrack.publish.payload import (
     Track,
     Visit,
 )
+from edgetrack.publish.periods import Periods, rfc3339, utc_seconds
 from edgetrack.types import Event, Health, Info, LineCount, TrackEvent, ZoneOccupancy
-
-
-class Period(NamedTuple):
-    """Since when a line is counting."""
-
-    since: str
-    epoch: str
-    before_s: float  # blind before it began; what was restored has been blind already
 
 
 class Encoder:
@@ -54,24 +46,30 @@ class Encoder:
         self._boot = boot or secrets.token_hex(4)
         self._json = msgspec.json.Encoder()
         self._geometry: set[str] = set()  # topics of lines and zones that a broker may retain
-        self._periods: dict[str, Period] = {}  # of lines
-        self._down_s = self._blind_s = 0.0  # while this daemon was not running, while its camera gave nothing
+        self.periods = Periods()  # of lines
+        self._counted: dict[str, Counts] = {}  # what was told last of every line
+        self._told_blind_s = 0.0
 
-    def resume(self, legacy: Legacy, utc: float) -> list[Message]:
-        """Go on where the daemon before stopped; returns an end for every track that it left open.
+    def resume(self, legacy: Legacy, counts: Sequence[Counts], utc: float) -> list[Message]:
+        """Go on where the daemon before stopped.
 
         Args:
             legacy: what was restored.
+            counts: those of it that go on.
             utc: now.
+
+        Returns:
+            An end for every track that was left open, and the counts: for how long nobody counted goes to disk in the
+            same transaction as the sign of life from which the next daemon reckons.
         """
         self.seq = legacy.seq
         self._geometry.update(f"line/{count.line}/count" for count in legacy.counts)
         self._geometry.update(legacy.zones)
         last_utc = utc if legacy.alive_utc is None else legacy.alive_utc
-        self._down_s = max(0.0, utc - last_utc)
-        for count in legacy.counts:
-            self._periods[count.line] = Period(count.since, count.epoch, -count.uptime_gaps_s)
-        return [self._closed(track, last_utc) for track in legacy.open_tracks]
+        self.periods.resume(legacy.alive_utc, counts)
+        self._counted = {count.line: count for count in counts}
+        ends = [self._closed(track, last_utc) for track in legacy.open_tracks]
+        return [*ends, *self._counts_again(utc, time.monotonic())]
 
     def _closed(self, track: Track, utc: float) -> Message:
         """The end of a track whose daemon died: the last place that is known is that of its start."""
@@ -83,15 +81,12 @@ class Encoder:
         )
         return self._message(f"track/{level(track.class_)}", end, Worth.EVENT).replayed()
 
-    def _period(self, line: str, since: str) -> Period:
-        """The period of counting that began at `since`, a new one if there was none."""
-        period = self._periods.get(line)
-        if period is None or period.since != since:
-            period = self._periods[line] = Period(since, secrets.token_hex(4), self._down_s + self._blind_s)
-        return period
-
     def encode(self, event: Event) -> Iterator[Message]:
-        """The messages that tell of one event: one, and one more for every line or zone that is no more."""
+        """The messages that tell of one event.
+
+        One, and one more for every line or zone that is no more; with a report that the camera gave nothing for a
+        while, the counts, which say so too.
+        """
         if isinstance(event, TrackEvent):
             if event.kind != "update":
                 self.seq += 1
@@ -102,6 +97,9 @@ class Encoder:
             yield self._message(*self._occupancy(event), Worth.STATE)
         elif isinstance(event, Health):
             yield self._message("health", self._report(event), Worth.STATE)
+            if event.capture.blind_s > self._told_blind_s:
+                self._told_blind_s = event.capture.blind_s
+                yield from self._counts_again(event.utc, event.captured)
         else:
             yield self._message("info", self._start(event), Worth.STATE)
             yield from self._forgotten(event)
@@ -167,16 +165,24 @@ class Encoder:
         total = InOut(in_=sum(count.in_ for count in by_class.values()), out=sum(c.out for c in by_class.values()))
         topic = f"line/{event.line}/count"
         self._geometry.add(topic)
-        period = self._period(event.line, rfc3339(event.since_utc))
-        return topic, Counts(
+        period = self.periods.of(event.line, rfc3339(event.since_utc))
+        self._counted[event.line] = counts = Counts(
             **self._origin(event.utc, event.captured),
             line=event.line,
             total=total,
             by_class=by_class,
             since=period.since,
             epoch=period.epoch,
-            uptime_gaps_s=round(self._down_s + self._blind_s - period.before_s, 1),
+            uptime_gaps_s=self.periods.gaps_s(period),
         )
+        return topic, counts
+
+    def _counts_again(self, utc: float, captured: float) -> Iterator[Message]:
+        """The same counts, with the time for which nobody counted as it is now."""
+        for line, count in self._counted.items():
+            gaps_s = self.periods.gaps_s(self.periods.of(line, count.since))
+            again = msgspec.structs.replace(count, **self._origin(utc, captured), uptime_gaps_s=gaps_s)
+            yield self._message(f"line/{line}/count", again, Worth.STATE)
 
     def _occupancy(self, event: ZoneOccupancy) -> tuple[str, Envelope]:
         topic = f"zone/{event.zone}/occupancy"
@@ -191,7 +197,6 @@ class Encoder:
         )
 
     def _report(self, event: Health) -> Envelope:
-        self._blind_s = event.capture.blind_s
         return Report(
             **self._origin(event.utc, event.captured),
             state=event.state,
@@ -228,6 +233,7 @@ class Encoder:
         for topic in sorted(self._geometry - named):
             yield Message(f"{self._device}/{self._camera}/{topic}", b"", Worth.STATE, self.seq)
         self._geometry &= named
+        self._counted = {line: count for line, count in self._counted.items() if line in event.lines}
 
     def _by_class(self, counts: Mapping[int, int]) -> dict[str, int]:
         return {self._class(class_id): count for class_id, count in sorted(counts.items())}
@@ -241,16 +247,6 @@ def line_count(told: Counts, names: Sequence[str]) -> LineCount:
     numbers = {name: class_id for class_id, name in enumerate(names)}
     counts = {numbers[name]: (count.in_, count.out) for name, count in told.by_class.items() if name in numbers}
     return LineCount(told.line, counts, utc_seconds(told.since), utc_seconds(told.ts), captured=0.0)
-
-
-def utc_seconds(text: str) -> float:
-    """The inverse of `rfc3339`."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
-
-
-def rfc3339(utc: float) -> str:
-    """Seconds since 1970 as "2026-11-20T10:14:07.123456Z"."""
-    return datetime.fromtimestamp(utc, timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def level(name: str) -> str:

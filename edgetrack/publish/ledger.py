@@ -23,6 +23,16 @@ class Glance(msgspec.Struct):
     track: int
 
 
+class Camera(msgspec.Struct):
+    state: str
+
+
+class Sight(msgspec.Struct):
+    """As much of the payload of health."""
+
+    capture: Camera
+
+
 class Lines(msgspec.Struct):
     """As much of the payload of info."""
 
@@ -52,10 +62,16 @@ class Ledger:
         self.entries = dict(kept)
         self._glance = msgspec.json.Decoder(Glance)
         self._lines = msgspec.json.Decoder(Lines)
+        self._sight = msgspec.json.Decoder(Sight)
+        self._blind = False  # the camera gives nothing
 
     def note(self, messages: Iterable[Message], utc: float) -> dict[str, bytes | None]:
-        """Take in what is about to be committed; returns the entries that it changes, None for those that go."""
-        changes: dict[str, bytes | None] = {ALIVE: b"%.3f" % utc}
+        """Take in what is about to be committed; returns the entries that it changes, None for those that go.
+
+        While the camera gives nothing the sign of life waits for the next report of health, with which go all counts:
+        what it says of the time for which nobody counted, and what they say, must agree.
+        """
+        changes: dict[str, bytes | None] = {}
         for message in messages:
             _, _, topic = message.topic.split("/", 2)
             if message.worth is Worth.EVENT:
@@ -63,6 +79,9 @@ class Ledger:
                 if topic.startswith(TRACK):
                     told = self._glance.decode(message.payload)
                     changes[f"{TRACK}{told.boot}/{told.track}"] = message.payload if told.type == "start" else None
+            elif topic == "health":
+                self._blind = self._sight.decode(message.payload).capture.state == "degraded"
+                changes[ALIVE] = b"%.3f" % utc
             elif topic.startswith(LINE):
                 changes[topic] = message.payload or None
             elif topic == "info":
@@ -71,6 +90,8 @@ class Ledger:
                 changes |= {f"{SHAPE}{name}": msgspec.json.encode(shape) for name, shape in lines.items()}
             elif topic.startswith(ZONE) and (topic not in self.entries or not message.payload):
                 changes[topic] = b"{}" if message.payload else None
+        if not self._blind:
+            changes[ALIVE] = b"%.3f" % utc
         for key, value in changes.items():
             if value is None:
                 self.entries.pop(key, None)

@@ -11,8 +11,8 @@ from msgspec import Meta, Struct
 
 from edgetrack.errors import CaptureError
 from edgetrack.image import jpeg, outline, resize
-from edgetrack.publish.encoder import rfc3339
 from edgetrack.publish.payload import Size, Time
+from edgetrack.publish.periods import rfc3339
 from edgetrack.request.verb import Ask, Daemon
 from edgetrack.types import Frame, Image, Tracks
 

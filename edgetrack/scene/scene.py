@@ -12,10 +12,12 @@ from edgetrack.errors import ConfigError
 from edgetrack.scene.geometry import Points, foot_points
 from edgetrack.scene.lines import Line
 from edgetrack.scene.lives import Life, Moment
+from edgetrack.scene.schedule import Schedule
 from edgetrack.scene.steps import SLACK, Happening, Sighting, Steps, walk
 from edgetrack.scene.zones import Zone
 from edgetrack.types import EndReason, Event, Frame, LineCount, Tracks
 
+LATE_S = 3.0  # after a scheduled moment, from which it counts as missed
 MAX_PRELUDE = 100  # sightings kept of a track that is not confirmed; n_init is smaller
 
 
@@ -53,13 +55,14 @@ class Scene:
         wanted: list[ZoneConfig | LineConfig] = [*config.zones, *config.lines]
         for place in wanted:
             self._ids(place)  # raises before anything has changed
+        schedule = Schedule(config.counts)
         zones = [next((z for z in self._zones if z.fits(c)), None) or Zone(c) for c in config.zones]
         lines = [next((x for x in self._lines if x.fits(c)), None) or Line(c) for c in config.lines]
         for zone, zone_config in zip(zones, config.zones, strict=True):
             zone.set(zone_config, self._ids(zone_config))
         for line, line_config in zip(lines, config.lines, strict=True):
             line.set(line_config, self._ids(line_config))
-        self._zones, self._lines = zones, lines
+        self._zones, self._lines, self._schedule = zones, lines, schedule
         self._update_every_s = config.events.update_every_s
         for life in self._lives.values():
             life.zones = self._zones_of(life.track_id)
@@ -105,6 +108,21 @@ class Scene:
         """All counts and occupancies as they are, so that a subscriber sees zeros before the first change."""
         self._begin(utc)
         return [place.state(utc, captured) for place in self._places()]
+
+    def renew(self, utc: float, captured: float) -> list[Event]:
+        """What the schedule begins anew now.
+
+        To be called before every frame and, while there is none, at least once a second. Since a place knows since
+        when it counts, a moment is neither missed by a daemon that was down nor taken twice by one that was not.
+        Counting begins at the moment itself or, if that was missed, now.
+        """
+        moment = self._schedule.last(utc)
+        if moment is None:
+            return []
+        due = [place for place in self._places() if place.since_utc is not None and place.since_utc < moment]
+        for place in due:
+            place.reset(moment if utc - moment < LATE_S else utc)
+        return [place.state(utc, captured) for place in due]
 
     def reset(self, lines: Sequence[str], zones: Sequence[str], since_utc: float, captured: float) -> list[Event]:
         """Counts of these lines and peaks of these zones begin anew at `since_utc`; tells them."""

@@ -56,7 +56,7 @@ def occupancy(now: int = 2) -> ZoneOccupancy:
     return ZoneOccupancy("porch", {0: now}, {0: 4, 1: 1}, 1.5e9, time.time(), time.monotonic())
 
 
-def health(state: Any = "ok") -> Health:
+def health(state: Any = "ok", capture: CaptureState = CaptureState("ok", frames=5000, dropped=2)) -> Health:  # noqa: B008
     return Health(
         state=state,
         reason="",
@@ -67,7 +67,7 @@ def health(state: Any = "ok") -> Health:
         tracks=3,
         latency_ms={"p50": 41.23, "p95": 60.0, "max": 75.5},
         stage_ms={"capture": 2.0, "detect": 30.125},
-        capture=CaptureState("ok", frames=5000, dropped=2),
+        capture=capture,
         publish=(PublishState("mqtt", "ok", sent=800),),
         memory_mb=180.44,
         temperature_c=None,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from tests.publish.parts import (
     NAMES,
     config,
     crossing,
-    health,
     info,
     line_count,
     numbers,
@@ -114,24 +112,6 @@ def test_counting_from_zero_has_a_new_epoch(tmp_path: Path) -> None:
         outlet.publish([line_count(), LineCount("door", {}, 1.6e9, 1.6e9, 0.0)])
     first, second = told(tmp_path / "a.jsonl")
     assert first["epoch"] != second["epoch"]
-
-
-def test_a_count_says_for_how_long_nobody_counted(tmp_path: Path) -> None:
-    """The daemon was down for 100 s by its last sign of life, and its camera gave nothing for 5 s."""
-    with to_file(tmp_path / "a.jsonl") as outlet:
-        outlet.publish([line_count(), crossing()])
-    [database] = (tmp_path / "state").glob("*.db")
-    with sqlite3.connect(database) as db:
-        db.execute("UPDATE state SET value = CAST(CAST(value AS REAL) - 100 AS BLOB) WHERE key = 'alive'")
-    db.close()
-    with to_file(tmp_path / "b.jsonl") as outlet:
-        seen = health()
-        blind = type(seen.capture)("ok", blind_s=5.0)
-        outlet.publish(
-            [type(seen)(**{**{f: getattr(seen, f) for f in seen.__slots__}, "capture": blind}), line_count()]
-        )
-    assert told(tmp_path / "a.jsonl")[0]["uptime_gaps_s"] == 0
-    assert 105 <= told(tmp_path / "b.jsonl")[-1]["uptime_gaps_s"] < 115
 
 
 def test_a_line_that_went_between_two_runs_is_taken_from_the_broker(tmp_path: Path) -> None:
