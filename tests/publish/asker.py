@@ -44,6 +44,9 @@ class Asker:
     ) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        connection = self._client.socket()
+        if connection is not None:  # paho may leave before the end
+            connection.close()
 
     def say(self, verb: str, payload: bytes | dict[str, Any] = b"", *, retain: bool = False, **properties: Any) -> None:
         """Publish a request; `properties` of MQTT 5: ResponseTopic, CorrelationData."""
