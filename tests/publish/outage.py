@@ -29,10 +29,12 @@ class Audit:
         self._client = client = Client(CallbackAPIVersion.VERSION2)
         client.on_message = lambda _, __, message: self._hear(message.payload)
         client.connect("127.0.0.1", broker.port)
-        client.subscribe("edgetrack/v1/+/+/event/#", qos=1)
+        client.subscribe([("edgetrack/v1/+/+/event/#", 1), ("edgetrack/v1/+/+/track/#", 1)])
         client.loop_start()
 
     def _hear(self, payload: bytes) -> None:
+        if b'"type":"update"' in payload:
+            return
         seq = int(payload.partition(b'"seq":')[2].partition(b",")[0])
         self.repeats += seq <= self.last
         self.gaps += seq > self.last + 1
