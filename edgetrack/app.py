@@ -21,6 +21,7 @@ from edgetrack.errors import EdgetrackError
 from edgetrack.health import Monitor
 from edgetrack.notify import Systemd
 from edgetrack.publish import Publisher, open_publisher
+from edgetrack.record import Idle
 from edgetrack.refine import Refiner, open_refiner
 from edgetrack.request import VERBS, Daemon, Reloaded, Service
 from edgetrack.scene import Scene
@@ -29,6 +30,7 @@ from edgetrack.types import Info, Tracks
 
 log = logging.getLogger(__name__)
 
+IDLE = Idle()
 RELOADABLE = ("zones", "lines", "counts", "events", "health")  # what changes without losing a track or a connection
 
 
@@ -44,6 +46,7 @@ class Parts:
     refiner: Refiner
     scene: Scene
     publisher: Publisher
+    recorder: Idle
 
 
 @dataclass
@@ -54,8 +57,12 @@ class Wishes:
     reload: threading.Event = field(default_factory=threading.Event)
 
 
-def build(config: Config) -> Parts:
+def build(config: Config, recorder: Idle = IDLE) -> Parts:
     """Load the models and join the parts; nothing is opened yet.
+
+    Args:
+        config: of the daemon.
+        recorder: of what tracker and scene receive.
 
     Raises:
         ModelError: a model cannot be loaded or does not fit its task.
@@ -72,6 +79,7 @@ def build(config: Config) -> Parts:
         refiner=open_refiner(config.refine, config.runtime),
         scene=Scene(config, detector.names),
         publisher=open_publisher(config, detector.names),
+        recorder=recorder,
     )
 
 
@@ -90,10 +98,11 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
     monitor = Monitor(parts.config.health.every_s)
     look = itertools.cycle([True] + [False] * (parts.config.detect.every - 1))  # counts frames seen, not frames taken
     tracks, utc = Tracks.empty(), 0.0
-    daemon = Daemon(parts, lambda: reload(parts, load, systemd, monitor))
-    with parts.publisher as publisher, parts.source as source, Service(VERBS, publisher) as service:
+    daemon, recorder = Daemon(parts, lambda: reload(parts, load, systemd, monitor)), parts.recorder
+    with parts.publisher as publisher, recorder, parts.source as source, Service(VERBS, publisher) as service:
         publisher.blind = lambda: source.state.blind_s
         parts.scene.restore(publisher.restored)
+        recorder.begin(parts.config, parts.detector.names, publisher.restored)
         publisher.publish([describe(parts), *parts.scene.snapshot(time.time(), time.monotonic())])
         systemd.ready()
         for frame in source:
@@ -106,7 +115,9 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
                 with contextlib.suppress(EdgetrackError):  # it has said what is wrong
                     daemon.reload()
             now = time.time(), time.monotonic()
-            publisher.publish(parts.scene.renew(*(now if frame is None else (frame.utc, frame.captured))))
+            renewed = parts.scene.renew(*(now if frame is None else (frame.utc, frame.captured)))
+            recorder.reset(renewed)
+            publisher.publish(renewed)
             if frame is not None:
                 detections = None  # did not look; empty: looked and saw nothing
                 if next(look):
@@ -116,10 +127,12 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
                     monitor.lap("embed")
                 tracks = parts.tracker.step(frame.time, detections)
                 monitor.lap("track")
-                tracks = parts.tracker.correct(parts.refiner.refine(frame.picture, tracks))
+                refined = parts.refiner.refine(frame.picture, tracks)
+                tracks = parts.tracker.correct(refined)
                 monitor.lap("refine")
                 events = parts.scene.observe(frame, tracks)
                 monitor.lap("scene")
+                recorder.picture(frame, detections, refined, events)
                 publisher.publish(events)
                 monitor.lap("publish")
                 monitor.done(frame)
@@ -129,7 +142,9 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
             tell(parts, monitor, systemd, tracks)
         systemd.stopping()
         utc = max(utc, time.time())  # a file's own time may run ahead
-        publisher.publish(parts.scene.end("shutdown", utc, time.monotonic()))
+        ends = parts.scene.end("shutdown", utc, time.monotonic())
+        recorder.end("shutdown", utc, ends)
+        publisher.publish(ends)
         tell(parts, monitor, systemd, tracks, stopping=True)
     capture = source.state
     log.info("%s after %d pictures", "stopped" if wishes.stop.is_set() else "the source ended", capture.frames)
@@ -138,7 +153,7 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
 def tell(parts: Parts, monitor: Monitor, systemd: Systemd, tracks: Tracks, stopping: bool = False) -> None:
     """Publish a health report if one is due."""
     confirmed = int(tracks.confirmed.sum())
-    health = monitor.report(parts.source.state, parts.publisher.states, confirmed, stopping)
+    health = monitor.report(parts.source.state, (*parts.publisher.states, *parts.recorder.states), confirmed, stopping)
     if health is None:
         return
     parts.publisher.publish([health])
@@ -160,6 +175,7 @@ def reload(parts: Parts, load: Callable[[], Config], systemd: Systemd, monitor: 
         changed = {name: getattr(new, name) for name in settings if name in RELOADABLE}
         config = msgspec.structs.replace(parts.config, **changed)
         parts.scene.reconfigure(config)
+        parts.recorder.change(config)
     except EdgetrackError as error:
         for line in str(error).splitlines():
             log.error("reload: nothing was changed: %s", line)

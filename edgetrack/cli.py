@@ -65,7 +65,16 @@ def parser() -> argparse.ArgumentParser:
 
     verb = verbs.add_parser("run", help="run the daemon")
     verb.add_argument("config", type=Path, metavar="CONFIG", help="YAML file; configs/edgetrack.yaml lists every key")
+    verb.add_argument("--record", type=Path, metavar="FILE", help="write what tracker and scene receive, for replay")
+    verb.add_argument("--record-mb", type=float, default=1024.0, metavar="MB", help="of all its files; default: 1024")
     verb.set_defaults(verb=run)
+
+    verb = verbs.add_parser("replay", help="what was recorded through tracker and scene again: the same events")
+    verb.add_argument("recording", type=Path, metavar="FILE", help="what run --record wrote; older parts are found")
+    verb.add_argument("config", type=Path, nargs="?", metavar="CONFIG", help="what would these lines have counted?")
+    verb.add_argument("--events", type=Path, metavar="FILE", help="write the events, a JSON object a line")
+    verb.add_argument("--json", action="store_true")
+    verb.set_defaults(verb=replay)
 
     verb = verbs.add_parser("check", help="validate a configuration without running it")
     verb.add_argument("config", type=Path, metavar="CONFIG")
@@ -148,11 +157,25 @@ def run(arguments: argparse.Namespace) -> int:
     from edgetrack import app
     from edgetrack.configfile import load
     from edgetrack.notify import Systemd
+    from edgetrack.record import Idle, Recorder
 
     config = load(arguments.config)
+    recorder = Idle() if arguments.record is None else Recorder(arguments.record, arguments.record_mb)
     with wishes_from_signals() as wishes:
-        app.run(app.build(config), wishes, Systemd(), lambda: load(arguments.config))
+        app.run(app.build(config, recorder), wishes, Systemd(), lambda: load(arguments.config))
     return 0
+
+
+def replay(arguments: argparse.Namespace) -> int:
+    from edgetrack.configfile import load
+    from edgetrack.record.report import as_json, report, told
+
+    config = None if arguments.config is None else load(arguments.config, files=False)
+    story = told(arguments.recording, config, arguments.events)
+    if story.damage:
+        log.warning("%s; what came before it was used", story.damage)
+    print(as_json(story) if arguments.json else report(story, arguments.config))
+    return 0 if story.explained else 1
 
 
 def check(arguments: argparse.Namespace) -> int:

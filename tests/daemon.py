@@ -45,11 +45,11 @@ class Daemon:
 
 
 @contextmanager
-def running(config: Path, **environment: str) -> Iterator[Daemon]:
+def running(config: Path, *options: str, **environment: str) -> Iterator[Daemon]:
     log = config.with_suffix(".log")
     with log.open("wb") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "edgetrack", "run", str(config)],
+            [sys.executable, "-W", "error", "-m", "edgetrack", "run", str(config), *options],
             stderr=stderr,
             stdout=subprocess.DEVNULL,
             env={**os.environ, **environment},

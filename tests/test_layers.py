@@ -18,6 +18,7 @@ MAY_IMPORT = {
     **{room: GROUND | {room} for room in ("track", "scene")},
     **{room: GROUND | TOOLS | {room} for room in EDGES},
     "capture": GROUND | TOOLS | {"capture", "render"},  # a rendered scene is a camera
+    "record": GROUND | TOOLS | {"record", "track", "scene"},
     "evaluate": GROUND | TOOLS | {"evaluate", "capture", "refine", "track", "scene", "render"},
 }
 OWNERS = {

@@ -33,7 +33,9 @@ def reset_counts(daemon: Daemon, ask: ResetCounts) -> Reset:
     config, everything = daemon.parts.config, ask.lines is None and ask.zones is None
     lines = chosen("lines", ask.lines, [line.name for line in config.lines], everything)
     zones = chosen("zones", ask.zones, [zone.name for zone in config.zones], everything)
-    daemon.parts.publisher.publish(daemon.parts.scene.reset(lines, zones, time.time(), time.monotonic()))
+    counts = daemon.parts.scene.reset(lines, zones, time.time(), time.monotonic())
+    daemon.parts.recorder.reset(counts)
+    daemon.parts.publisher.publish(counts)
     return Reset(lines, zones)
 
 

@@ -1,0 +1,193 @@
+"""What stands in a recording: one struct a kind of entry, numbers as they were, arrays as little-endian bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgetrack.config import (
+    Config,
+    DetectConfig,
+    EventsConfig,
+    FileCapture,
+    LineConfig,
+    Settings,
+    TrackConfig,
+    ZoneConfig,
+)
+from edgetrack.types import Detections, Frame, LineCount, Tracks
+
+ONE_BYTE = np.zeros((1, 1, 1), np.uint8)
+MAX_PICTURE_PX = 100_000
+
+Tallies = dict[str, int]  # "line/door/person/in" -> crossings, "zone/porch/person/entered" -> entries
+
+
+class Meaning(Settings, frozen=True, kw_only=True):
+    """The settings on which events depend once a picture's detections are given; they hold no secrets."""
+
+    track: TrackConfig = TrackConfig()
+    zones: list[ZoneConfig] = msgspec.field(default_factory=list)
+    lines: list[LineConfig] = msgspec.field(default_factory=list)
+    events: EventsConfig = EventsConfig()
+
+    @classmethod
+    def of(cls, config: Config) -> Meaning:
+        return cls(track=config.track, zones=config.zones, lines=config.lines, events=config.events)
+
+    @property
+    def config(self) -> Config:
+        """For tracker and scene, which look at nothing else."""
+        settings = {"track": self.track, "zones": self.zones, "lines": self.lines, "events": self.events}
+        return Config(capture=FileCapture(path="-"), detect=DetectConfig(model="-"), **settings)  # type: ignore[arg-type]
+
+
+class Entry(msgspec.Struct, array_like=True):
+    """One entry; as an array, so that names cost nothing."""
+
+
+class Head(Entry, tag="head"):
+    """Begins every file; `part` 0 also begins a start of the daemon, or what follows a hole in the recording."""
+
+    version: str
+    boot: str  # drawn at every start and after every hole
+    part: int
+    whole: bool  # part 0 began with a tracker that knew nothing
+    device: str
+    camera: str
+    names: tuple[str, ...]
+    meaning: Meaning
+    counts: tuple[tuple[str, dict[int, tuple[int, int]]], ...]  # of lines, as they stood
+    tallies: Tallies  # since part 0
+
+
+class Boxes(Entry):
+    """N detections, or N refined boxes with the tracks that they belong to."""
+
+    xyxy: bytes
+    score: bytes
+    class_id: bytes
+    embedding: bytes = b""
+    track_id: bytes = b""
+
+    @classmethod
+    def of_detections(cls, detections: Detections) -> Boxes:
+        embedding = b"" if detections.embedding is None else _bytes(detections.embedding, "<f4")
+        columns = _bytes(detections.xyxy, "<f4"), _bytes(detections.score, "<f4"), _bytes(detections.class_id, "<i4")
+        return cls(*columns, embedding)
+
+    @classmethod
+    def of_tracks(cls, tracks: Tracks) -> Boxes:
+        columns = _bytes(tracks.xyxy, "<f8"), _bytes(tracks.score, "<f4"), _bytes(tracks.class_id, "<i4")
+        return cls(*columns, track_id=_bytes(tracks.track_id, "<i8"))
+
+    @property
+    def weight(self) -> int:
+        return len(self.xyxy) + len(self.score) + len(self.class_id) + len(self.embedding) + len(self.track_id)
+
+    def detections(self) -> Detections:
+        """Raises ValueError where the lengths do not fit each other."""
+        xyxy = _array(self.xyxy, "<f4", np.float32).reshape(-1, 4)
+        embedding = _array(self.embedding, "<f4", np.float32).reshape(len(xyxy), -1) if self.embedding else None
+        score, class_id = _array(self.score, "<f4", np.float32), _array(self.class_id, "<i4", np.int32)
+        return Detections(xyxy, score, class_id, embedding)
+
+    def tracks(self) -> Tracks:
+        """As a refiner gave them; what `Tracker.correct` does not look at is zero. Raises ValueError as above."""
+        track_id = _array(self.track_id, "<i8", np.int64)
+        n = len(track_id)
+        return Tracks(
+            track_id=track_id,
+            xyxy=_array(self.xyxy, "<f8", np.float64).reshape(n, 4),
+            class_id=_array(self.class_id, "<i4", np.int32),
+            score=_array(self.score, "<f4", np.float32),
+            confirmed=np.ones(n, np.bool_),
+            missed=np.zeros(n, np.int64),
+            seen=np.zeros(n, np.bool_),
+        )
+
+
+class Picture(Entry, tag="picture"):
+    """One picture, without the picture."""
+
+    index: int
+    time: float
+    utc: float
+    width: int
+    height: int
+    detections: Boxes | None  # None: the detector did not look
+    refined: Boxes | None  # None: there were none
+
+    @classmethod
+    def of(cls, frame: Frame, detections: Detections | None, refined: Tracks) -> Picture:
+        return cls(
+            frame.index,
+            frame.time,
+            frame.utc,
+            *frame.size,
+            None if detections is None else Boxes.of_detections(detections),
+            Boxes.of_tracks(refined) if len(refined) else None,
+        )
+
+    @property
+    def weight(self) -> int:
+        """That it takes in memory, about."""
+        return 300 + sum(boxes.weight for boxes in (self.detections, self.refined) if boxes is not None)
+
+    def frame(self) -> Frame:
+        """With an image of the right size that takes no memory."""
+        if not (0 < self.width <= MAX_PICTURE_PX and 0 < self.height <= MAX_PICTURE_PX):
+            raise ValueError(f"a picture of {self.width} x {self.height}")
+        image = np.broadcast_to(ONE_BYTE, (self.height, self.width, 3))
+        return Frame(image, self.index, self.time, self.utc, captured=self.time)
+
+
+class Change(Entry, tag="change"):
+    """A reload: other zones, lines, events."""
+
+    meaning: Meaning
+
+
+class Reset(Entry, tag="reset"):
+    """Counts of lines and peaks of zones began anew, because somebody asked or by schedule."""
+
+    lines: tuple[str, ...]
+    zones: tuple[str, ...]
+
+
+class End(Entry, tag="end"):
+    """The daemon stopped of its own accord, and all tracks ended."""
+
+    reason: str
+    utc: float
+
+
+class Mark(Entry, tag="mark"):
+    """What had become of it all so far, since part 0: ends every block."""
+
+    events: int
+    sha256: bytes
+    tallies: Tallies
+
+
+Anything = Head | Picture | Change | Reset | End | Mark
+
+
+def counts_of(counts: Sequence[LineCount]) -> tuple[tuple[str, dict[int, tuple[int, int]]], ...]:
+    return tuple((count.line, dict(count.counts)) for count in counts)
+
+
+def line_counts(counts: Sequence[tuple[str, Mapping[int, tuple[int, int]]]]) -> list[LineCount]:
+    return [LineCount(line, by_class, since_utc=0.0, utc=0.0, captured=0.0) for line, by_class in counts]
+
+
+def _bytes(array: NDArray[Any], kind: str) -> bytes:
+    return np.ascontiguousarray(array, kind).tobytes()
+
+
+def _array(content: bytes, kind: str, own: type[np.generic]) -> NDArray[Any]:
+    return np.frombuffer(content, kind).astype(own)

@@ -1,0 +1,168 @@
+"""The files of a recording: blocks of entries, each with its length and its checksum, only ever added to.
+
+A file begins with MAGIC. A block is a little-endian length and CRC-32 (4 bytes each) and so many bytes of zlib over a
+MessagePack array of entries. A writer that dies leaves at most one unfinished block, at the end; whoever goes on
+writing cuts it off first. The newest file has the name that was asked for, older ones end in .1, .2 ...
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from io import FileIO
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from edgetrack.record.entries import Anything
+
+MAGIC = b"edgetrack recording 1\n"
+BLOCK = struct.Struct("<II")
+MAX_BLOCK = 64 * 2**20  # bytes; a longer one is damage
+MAX_UNPACKED = 256 * 2**20
+FILES = 4  # the newest, and so many less one of the same size before it
+
+Block = list[Anything]
+
+
+class DamageError(Exception):
+    """Something that no writer wrote."""
+
+
+def pack(block: Sequence[Anything]) -> bytes:
+    """A block as it stands in the file."""
+    content = zlib.compress(msgspec.msgpack.encode(block), 6)
+    return BLOCK.pack(len(content), zlib.crc32(content)) + content
+
+
+def files(path: Path) -> list[Path]:
+    """Those that belong to one recording, the oldest first."""
+    older = [path.with_name(f"{path.name}.{n}") for n in range(FILES - 1, 0, -1)]
+    return [file for file in [*older, path] if file.exists()]
+
+
+def read(path: Path) -> Iterator[Block]:
+    """The blocks of one file.
+
+    Raises:
+        OSError: it cannot be read.
+        DamageError: it is no recording, or is damaged from here on.
+    """
+    decoder = msgspec.msgpack.Decoder(Block)
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            raise DamageError("is no recording of edgetrack")
+        while content := _content(file):
+            try:
+                unpacked = zlib.decompressobj()
+                entries = decoder.decode(unpacked.decompress(content, MAX_UNPACKED))
+            except (zlib.error, msgspec.DecodeError) as error:
+                raise DamageError(f"holds something unknown before byte {file.tell()}: {error}") from error
+            yield entries
+
+
+def _content(file: BinaryIO) -> bytes:
+    """Of the next block; nothing at the end of the file."""
+    at = file.tell()
+    header = file.read(BLOCK.size)
+    if not header:
+        return b""
+    length, checksum = BLOCK.unpack(header) if len(header) == BLOCK.size else (MAX_BLOCK + 1, 0)
+    content = file.read(length) if length <= MAX_BLOCK else b""
+    if len(content) < length:
+        raise DamageError(f"is cut off or damaged at byte {at} of {os.fstat(file.fileno()).st_size}")
+    if not content or zlib.crc32(content) != checksum:
+        raise DamageError(f"is damaged at byte {at} of {os.fstat(file.fileno()).st_size}")
+    return content
+
+
+class Tape:
+    """The file that is being written, and those before it.
+
+    Every method may raise OSError.
+
+    Args:
+        path: of the newest file.
+        max_bytes: of all files together.
+    """
+
+    def __init__(self, path: Path, max_bytes: float) -> None:
+        self.path = path
+        self._most = max_bytes / FILES
+        self._file = self._open()
+
+    def _open(self) -> FileIO:
+        """To write at the end of what is good; a file that is none of ours makes way."""
+        good = _good_length(self.path)
+        if good == 0 and self.path.exists() and self.path.stat().st_size:
+            self._make_way()
+        file = self.path.open("ab", buffering=0)  # what fails, fails at once
+        try:
+            if good:
+                file.truncate(good)
+            else:
+                file.write(MAGIC)
+        except OSError:
+            file.close()
+            raise
+        return file
+
+    @property
+    def empty(self) -> bool:
+        return self._file.tell() <= len(MAGIC)
+
+    @property
+    def full(self) -> bool:
+        """Its size asks for the next file."""
+        return self._file.tell() >= self._most
+
+    def write(self, block: bytes) -> None:
+        """Whole and on the disk, or not at all."""
+        at = self._file.tell()
+        try:
+            self._append(block)
+            os.fdatasync(self._file.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):  # whoever opens it next cuts it off
+                self._file.truncate(at)
+            raise
+
+    def _append(self, content: bytes) -> None:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+
+    def turn(self) -> None:
+        """The next file; the oldest one goes."""
+        self._file.close()
+        self._make_way()
+        self._file = self._open()
+
+    def _make_way(self) -> None:
+        names = [self.path, *(self.path.with_name(f"{self.path.name}.{n}") for n in range(1, FILES))]
+        for older, newer in zip(reversed(names), reversed(names[:-1]), strict=False):
+            if newer.exists():
+                os.replace(newer, older)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _good_length(path: Path) -> int:
+    """Bytes up to the first thing that is no whole block; looks at lengths alone, for all but the last were synced."""
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            good = len(MAGIC) if file.read(len(MAGIC)) == MAGIC else 0
+            while good and (header := file.read(BLOCK.size)) and len(header) == BLOCK.size:
+                length, _ = BLOCK.unpack(header)
+                if good + BLOCK.size + length > size:
+                    break
+                good = file.seek(length, os.SEEK_CUR)
+            return good
+    except FileNotFoundError:
+        return 0
