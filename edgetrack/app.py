@@ -123,7 +123,8 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
                 if next(look):
                     detections = parts.detector.detect(frame.picture)
                     monitor.lap("detect")
-                    detections = parts.embedder.embed(frame.picture, detections)
+                    wanted = parts.tracker.wanted(frame.time, detections)
+                    detections = parts.embedder.embed(frame.picture, detections, wanted)
                     monitor.lap("embed")
                 tracks = parts.tracker.step(frame.time, detections)
                 monitor.lap("track")

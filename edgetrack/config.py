@@ -267,6 +267,10 @@ class TrackConfig(Settings, frozen=True, kw_only=True):
     max_unlikeness: Annotated[
         float, Meta(ge=0, le=2, description="cosine distance to the average embedding that appearance_veto allows")
     ] = 0.35
+    embed_every_s: Annotated[
+        float,
+        Meta(ge=0, le=60, description="unless exact: s between embeddings of a track that its box tells; 0: each look"),
+    ] = 0.1
     recovery: Annotated[
         bool,
         Meta(description="unless exact: a lost track is found again by its average embedding (Wojke 2017, Du 2023)"),

@@ -2,10 +2,15 @@
 
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgetrack.config import DetectConfig, Embed, RuntimeConfig
 from edgetrack.errors import ModelError
 from edgetrack.registry import load
 from edgetrack.types import Detections, Picture
+
+Mask = NDArray[np.bool_]
 
 
 class Detector(Protocol):
@@ -27,15 +32,15 @@ class Detector(Protocol):
 
 
 class Embedder(Protocol):
-    """Gives every detection an appearance: unit rows, one call a picture."""
+    """Gives detections an appearance: unit rows, one call a picture; rows of zeros where it is not `wanted`, (N,)."""
 
-    def embed(self, picture: Picture, detections: Detections) -> Detections: ...
+    def embed(self, picture: Picture, detections: Detections, wanted: Mask | None = None) -> Detections: ...
 
 
 class Motion:
     """No appearance: detections pass as they are, and tracks are matched by motion alone."""
 
-    def embed(self, picture: Picture, detections: Detections) -> Detections:
+    def embed(self, picture: Picture, detections: Detections, wanted: Mask | None = None) -> Detections:
         return detections
 
 

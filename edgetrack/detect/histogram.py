@@ -38,20 +38,23 @@ class HistogramEmbedder:
         stripe = np.arange(self._rows) * config.stripes // self._rows
         self._first = ((stripe[:, None, None] * 3 + np.arange(3)) * config.bins).astype(np.int64)  # (rows, 1, 3)
 
-    def embed(self, picture: Picture, detections: Detections) -> Detections:
-        """The detections with `embedding`, (N, stripes * 3 * bins) float32 unit rows.
+    def embed(self, picture: Picture, detections: Detections, wanted: NDArray[np.bool_] | None = None) -> Detections:
+        """The detections with `embedding`, (N, stripes * 3 * bins) float32 unit rows; zeros where not `wanted`, (N,).
 
         Args:
             picture: the one that the boxes are of; what of a box lies outside it is left out.
         """
-        histograms = np.sqrt(self._histograms(colours(self._samples(picture, detections.xyxy))))
+        chosen = slice(None) if wanted is None else wanted
+        histograms = np.sqrt(self._histograms(colours(self._samples(picture, detections.xyxy[chosen]))))
         rows = (histograms - histograms.mean(axis=-1, keepdims=True)).reshape(
-            len(detections), self._stripes * 3 * self._bins
+            len(histograms), self._stripes * 3 * self._bins
         )
         length = np.linalg.norm(rows, axis=1, keepdims=True)
         rows = np.where(length > 0, rows, 1)  # all bins alike: possible with two
         length = np.where(length > 0, length, rows.shape[1] ** 0.5)
-        return replace(detections, embedding=(rows / length).astype(np.float32))
+        embedding = np.zeros((len(detections), rows.shape[1]), np.float32)
+        embedding[chosen] = rows / length
+        return replace(detections, embedding=embedding)
 
     def _samples(self, picture: Picture, xyxy: NDArray[np.float32]) -> NDArray[np.uint8]:
         """(N, rows, columns, 3) pixels on an even grid over each box."""

@@ -59,17 +59,19 @@ class ReidEmbedder:
         form = f"{self.width} values from {size[0]} x {size[1]} px"
         log.info("%s: %s, on %s", config.model, form, ", ".join(self.providers))
 
-    def embed(self, picture: Picture, detections: Detections) -> Detections:
-        """The detections with `embedding`, (N, D) float32 unit rows.
+    def embed(self, picture: Picture, detections: Detections, wanted: NDArray[np.bool_] | None = None) -> Detections:
+        """The detections with `embedding`, (N, D) float32 unit rows; zeros in those that are not `wanted`, (N,).
 
         Args:
             picture: the one that the boxes are of; what of a box lies outside it is left out.
         """
-        boxes = pixels_of(detections.xyxy, *size_of(picture))
+        chosen = slice(None) if wanted is None else wanted
+        boxes = pixels_of(detections.xyxy[chosen], *size_of(picture))
         batch = self._batch(len(boxes))
         rows = [self._run(picture, boxes[start : start + batch]) for start in range(0, len(boxes), batch)]
-        embedding = np.concatenate([np.empty((0, self.width), np.float32), *rows])
-        return replace(detections, embedding=self._unit(embedding))
+        embedding = np.zeros((len(detections), self.width), np.float32)
+        embedding[chosen] = self._unit(np.concatenate([np.empty((0, self.width), np.float32), *rows]))
+        return replace(detections, embedding=embedding)
 
     def _batch(self, wanted: int) -> int:
         """Crops a run; the buffer grows with the need, and stays."""

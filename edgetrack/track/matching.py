@@ -30,6 +30,7 @@ TRACK = np.dtype(
         ("last_look", np.int64),  # number of the look of the last match
         ("last_seen", np.float64),  # s
         ("described", np.bool_),  # has an average embedding
+        ("described_at", np.float64),  # s, when it last got one; of those that are described
         ("slot", np.intp),  # in the gallery
     ],
     align=True,

@@ -14,6 +14,7 @@ from edgetrack.track.confidence import Confidence
 from edgetrack.track.gallery import Gallery
 from edgetrack.track.look import Look, checked
 from edgetrack.track.matching import TRACK, Appearance, Live, Matches, Overlap, Recovery, vetoed
+from edgetrack.track.wanted import wanted
 from edgetrack.types import Detections, Tracks
 
 Array = NDArray[np.float64]
@@ -85,6 +86,25 @@ class Tracker:
         if look is not None:
             self._look(time, look)
         return self._snapshot()
+
+    def wanted(self, time: float, detections: Detections) -> Mask:
+        """Which detections `step` needs the embedding of, (N,); rows of zeros do for the others. Changes nothing.
+
+        All of them if exact. Else not the weak ones, which only prolong tracks by overlap, nor those that are at the
+        very place where a track is expected that was described less than `embed_every_s` ago.
+
+        Args:
+            time, detections: as they will be given to `step`; embeddings do not count.
+        """
+        if self.config.exact or not len(detections):
+            return np.ones(len(detections), np.bool_)
+        expected = self._live.state.copy()
+        self._filter.predict(expected, self._frames_until(time))
+        at = kalman.xyxy(expected).T
+        needed = wanted(self._live, self._confirmed(), at, time, detections.xyxy, self.config.embed_every_s)
+        if self.config.second_pass:
+            needed &= self._confidence.share(detections.score, detections.class_id) >= self.config.strong_score
+        return needed
 
     def correct(self, tracks: Tracks) -> Tracks:
         """Correct tracks by boxes that no detector gave; `missed` stays, for only a detection proves a life.
@@ -197,14 +217,17 @@ class Tracker:
             live.gallery.push(rows["slot"].take(found), look.embedding.take(columns, axis=0))
         if look.embedding is not None and live.average is not None:
             new = look.described.take(columns)
-            self._remember(live.average, found[new], look.embedding[columns[new]])
+            self._remember(live.average, found[new], look.embedding[columns[new]], time)
 
-    def _remember(self, average: NDArray[np.float32], found: Index, embedding: NDArray[np.float32]) -> None:
+    def _remember(
+        self, average: NDArray[np.float32], found: Index, embedding: NDArray[np.float32], time: float
+    ) -> None:
         """Exponential mean, made unit again."""
         share = np.where(self._live.rows["described"][found], KEPT, 0.0).astype(np.float32)[:, None]
         mixed = share * average[found] + (1 - share) * embedding
         average[found] = mixed / np.sqrt(np.maximum(np.einsum("md,md->m", mixed, mixed), TINY))[:, None]
         self._live.rows["described"][found] = True
+        self._live.rows["described_at"][found] = time
 
     def _bury(self, time: float) -> None:
         """The tentative ones of one miss, the others of age."""
@@ -240,6 +263,7 @@ class Tracker:
             if look.embedding is not None:
                 mean[:] = look.embedding[columns]
                 born["described"] = look.described[columns]
+                born["described_at"] = time
             live.average = np.concatenate([live.average, mean])
         self._next_id += n
         live.rows = np.concatenate([live.rows, born])

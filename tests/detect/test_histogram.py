@@ -66,6 +66,14 @@ def test_rows_do_not_depend_on_the_other_boxes() -> None:
     assert_array_equal(several[1], row(image))
 
 
+def test_only_what_is_wanted_is_embedded_and_the_rest_is_zeros() -> None:
+    image, boxes = person(RED, DARK), at((0, 0, 30, 30), BOX, (50, 50, 80, 90))
+    embedding = open_embedder(HistogramEmbed(), RuntimeConfig()).embed(image, boxes, np.arange(3) == 1).embedding
+    assert embedding is not None
+    assert_array_equal(embedding[1], row(image))
+    assert not embedding[::2].any()
+
+
 @pytest.mark.parametrize("light", [0.7, 0.85, 1.2])
 def test_a_person_in_another_light_is_nearer_than_other_clothes(light: float) -> None:
     known = row(person(RED, DARK))

@@ -58,6 +58,16 @@ def test_every_box_gets_the_unit_row_of_its_own_crop(layout: str, n: int, tmp_pa
     assert_allclose(embedded.embedding, unit((colours[:, ::-1] / 255 - MEAN) / STD), rtol=1e-4, atol=1e-4)
 
 
+def test_only_what_is_wanted_is_embedded_and_the_rest_is_zeros(tmp_path: Path) -> None:
+    embedder = ReidEmbedder(ReidEmbed(model=mean_embedder(tmp_path / "m.onnx", *LAYOUTS[next(iter(LAYOUTS))])), CPU)
+    image, detections, _ = plain_boxes(9)
+    wanted = np.arange(9) % 3 == 1
+    whole, part = embedder.embed(image, detections).embedding, embedder.embed(image, detections, wanted).embedding
+    assert whole is not None
+    assert_allclose(part, np.where(wanted[:, None], whole, 0), atol=1e-6)
+    assert not np.any(embedder.embed(image, detections, np.zeros(9, bool)).embedding)
+
+
 @pytest.mark.parametrize("dtype", [TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.UINT8])
 def test_channels_last_means_bgr_as_it_is(dtype: int, tmp_path: Path) -> None:
     model = mean_embedder(tmp_path / "m.onnx", (1, 256, 128, 3), (1, 3), channels_last=True, dtype=dtype)

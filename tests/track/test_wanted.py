@@ -1,0 +1,96 @@
+"""Whose embedding the tracker asks for: those that could change what it answers, and no more."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgetrack.config import TrackConfig
+from edgetrack.track.tracker import Tracker
+from edgetrack.types import Detections
+
+BOX = (100.0, 100.0, 150.0, 220.0)
+FAR = (400.0, 100.0, 450.0, 220.0)
+
+
+def seen(*boxes: tuple[float, float, float, float], score: float = 0.8, described: bool = True) -> Detections:
+    """Objects at the boxes, each of looks of its own."""
+    n = len(boxes)
+    embedding = np.eye(8, dtype=np.float32)[:n] * described
+    return Detections(
+        np.array(boxes, np.float32).reshape(-1, 4), np.full(n, score, np.float32), np.zeros(n, np.int32), embedding
+    )
+
+
+def settled(**settings: object) -> Tracker:
+    """A tracker with one object at BOX, confirmed and described until 0.2 s."""
+    tracker = Tracker(TrackConfig(**{"embed_every_s": 0.3, **settings}))  # type: ignore[arg-type]
+    for k in range(3):
+        tracker.step(k / 10, seen(BOX))
+    return tracker
+
+
+def moved(box: tuple[float, float, float, float], px: float) -> tuple[float, float, float, float]:
+    return (box[0] + px, box[1], box[2] + px, box[3])
+
+
+def test_who_is_not_known_is_wanted() -> None:
+    assert Tracker().wanted(0.0, seen(BOX, FAR)).tolist() == [True, True]
+    assert settled().wanted(0.3, seen(BOX, FAR)).tolist() == [False, True]
+
+
+def test_who_was_just_described_is_not_wanted_until_it_is_time_again() -> None:
+    tracker = settled()
+    assert [tracker.wanted(time, seen(BOX)).tolist() for time in (0.3, 0.4, 0.5)] == [[False], [False], [True]]
+
+
+def test_a_track_that_is_followed_without_a_description_grows_due() -> None:
+    tracker = settled()
+    for time in (0.3, 0.4):
+        tracker.step(time, seen(BOX, described=False))
+    assert tracker.wanted(0.5, seen(BOX)).tolist() == [True]
+
+
+def test_a_box_off_the_place_where_the_track_is_expected_is_wanted() -> None:
+    assert settled().wanted(0.3, seen(moved(BOX, 2), moved(BOX, 15))).tolist() == [False, True]
+
+
+def test_the_place_is_where_the_track_will_be_at_that_time() -> None:
+    tracker = Tracker(TrackConfig(embed_every_s=1.0))
+    for k in range(10):
+        tracker.step(k / 10, seen(moved(BOX, 25 * k)))
+    assert tracker.wanted(1.0, seen(moved(BOX, 250), moved(BOX, 225))).tolist() == [False, True]
+
+
+def test_a_track_that_is_not_confirmed_is_wanted() -> None:
+    tracker = Tracker(TrackConfig(n_init=3))
+    tracker.step(0.0, seen(BOX))
+    assert tracker.wanted(0.03, seen(BOX)).tolist() == [True]
+
+
+@pytest.mark.parametrize(("second_pass", "expected"), [(True, [False]), (False, [True])])
+def test_a_weak_detection_is_wanted_only_where_it_counts_as_any_other(second_pass: bool, expected: list[bool]) -> None:
+    assert settled(second_pass=second_pass).wanted(0.3, seen(FAR, score=0.5)).tolist() == expected
+
+
+@pytest.mark.parametrize("settings", [{"exact": True}, {"embed_every_s": 0.0}])
+def test_all_are_wanted_where_nothing_is_to_be_spared(settings: dict[str, object]) -> None:
+    assert settled(**settings).wanted(0.3, seen(BOX, FAR)).tolist() == [True, True]
+
+
+def test_nobody_is_wanted_of_nothing() -> None:
+    assert settled().wanted(0.3, Detections.empty()).tolist() == []
+
+
+def test_asking_changes_nothing() -> None:
+    asked, silent = settled(), settled()
+    for _ in range(3):
+        asked.wanted(0.3, seen(moved(BOX, 4)))
+    one, other = (tracker.step(0.3, seen(moved(BOX, 4))) for tracker in (asked, silent))
+    assert one.xyxy.tolist() == other.xyxy.tolist()
+    assert one.track_id.tolist() == other.track_id.tolist()
+
+
+def test_time_may_not_go_back() -> None:
+    with pytest.raises(ValueError, match="may not go back"):
+        settled().wanted(0.1, seen(BOX))
