@@ -23,7 +23,13 @@ MAY_IMPORT = {
 }
 OWNERS = {
     "onnxruntime": {"runtime.py", "modelling/qdq.py"},  # the latter its quantization alone
-    "onnx": {"modelling/qdq.py", "modelling/graph.py"},
+    "onnx": {
+        "modelling/qdq.py",
+        "modelling/graph.py",
+        "modelling/prepare.py",
+        "modelling/lean.py",
+        "modelling/classes.py",
+    },
     "paho": {"publish/mqtt.py", "demo/*"},
     "picamera2": {"capture/picamera.py"},
     "cv2": {"capture/gstreamer.py"},

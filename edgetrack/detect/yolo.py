@@ -30,6 +30,7 @@ class YoloDetector:
 
     Attributes:
         model: what runs the graph.
+        form: decodes its outputs.
         names: of the classes, by class_id.
         size: width and height of the model's input, px.
         providers: what the model really runs on.
@@ -46,12 +47,12 @@ class YoloDetector:
         shape = (1, *self.size[::-1], 3) if channels_last else (1, 3, *self.size[::-1])
         outputs = self.model.warm_up(shape)
         own = from_metadata(config.model, self.model.metadata)
-        self._head = _head(self.model, config.head, self.size, outputs, None if own is None else len(own))
-        self.names = names_of(config, own, self._head.classes)
+        self.form = _head(self.model, config.head, self.size, outputs, None if own is None else len(own))
+        self.names = names_of(config, own, self.form.classes)
         self._floor = floor_of(config, self.names)
         self._config = config
         dtype = self.model.inputs[0].dtype
-        pixels, self._fitting = _format(config.input, self._head, raw=dtype == np.uint8)
+        pixels, self._fitting = _format(config.input, self.form, raw=dtype == np.uint8)
         self._blob = Blob(1, self.size, pixels, dtype, channels_last, FILL)
         self._warned: set[str] = set()
         form = f"{self.head}, {self.size[0]} x {self.size[1]} px, {len(self.names)} classes"
@@ -60,7 +61,7 @@ class YoloDetector:
     @property
     def head(self) -> str:
         """Form of the outputs, as in `detect.head`."""
-        return self._head.name
+        return self.form.name
 
     def detect(self, picture: Picture) -> Detections:
         """Objects in a picture, best first; boxes in its pixels, clipped to it.
@@ -70,7 +71,7 @@ class YoloDetector:
         """
         blob, fit = self.prepare(picture)
         outputs = [output.astype(np.float32, copy=False) for output in self.model.run(blob)]
-        xyxy, score, class_id = self._suppress(*self._finite(*self._head.decode(outputs, self._floor)))
+        xyxy, score, class_id = self._suppress(*self._finite(*self.form.decode(outputs, self._floor)))
         xyxy = boxes.clip(fit.to_picture(xyxy), *fit.source)
         whole = np.flatnonzero((xyxy[:, 2:] > xyxy[:, :2]).all(axis=1))[: self._config.max_detections]
         return Detections(xyxy[whole], score[whole], class_id[whole].astype(np.int32))
@@ -106,7 +107,7 @@ class YoloDetector:
         if len(score) > MAX_CANDIDATES:
             best = np.sort(np.argpartition(-score, MAX_CANDIDATES)[:MAX_CANDIDATES])
             xyxy, score, class_id = xyxy[best], score[best], class_id[best]
-        if self._head.nms:
+        if self.form.nms:
             order = boxes.nms(xyxy, score, self._config.nms_iou, class_id)
         else:
             order = np.argsort(-score, kind="stable")

@@ -1,9 +1,10 @@
-"""edgetrack model: list, fetch, add, info, quantize, check."""
+"""edgetrack model: list, fetch, add, info, prepare, quantize, check."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -43,8 +44,22 @@ def add_verbs(kinds: Any) -> None:
     verb.add_argument("file", metavar="FILE", help="or the name of a model")
     verb.add_argument("--json", action="store_true")
     verb.set_defaults(verb=info)
+    _add_prepare(kinds)
     _add_quantize(kinds)
     _add_check(kinds)
+
+
+def _add_prepare(kinds: Any) -> None:
+    verb = kinds.add_parser("prepare", help="make a model lean: the same answers for the wanted classes, in less time")
+    verb.add_argument("file", metavar="FILE", help="or the name of a model")
+    verb.add_argument(
+        "--classes", type=_words, default=[], metavar="NAME,NAME", help="the only ones to compute; default: all"
+    )
+    verb.add_argument("--images", type=Path, metavar="DIR", help="to compare answers on; default: a rendered street")
+    verb.add_argument("--limit", type=int, default=20, metavar="N", help="pictures at most; default: 20")
+    verb.add_argument("--output", type=Path, metavar="FILE", help="default: FILE-lean.onnx")
+    verb.add_argument("--json", action="store_true")
+    verb.set_defaults(verb=prepare)
 
 
 def _add_quantize(kinds: Any) -> None:
@@ -149,6 +164,22 @@ def info(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def prepare(arguments: argparse.Namespace) -> int:
+    from edgetrack.modelling.facts import NEEDS
+    from edgetrack.modelling.pictures import Album
+    from edgetrack.registry import load
+
+    make = load("edgetrack.modelling.prepare:prepare", NEEDS, ModelError)
+    text = load("edgetrack.modelling.prepare:text", NEEDS, ModelError)
+    source = _file(arguments.file)
+    target: Path = arguments.output or Path(source).with_name(f"{Path(source).stem}-lean.onnx")
+    _writable(target)
+    album = Album(arguments.images, None, arguments.limit) if arguments.images else None
+    found = make(source, target, arguments.classes, album)
+    _say(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() if arguments.json else text(found))
+    return 0
+
+
 # --- int8 ------------------------------------------------------------------------------------------------------------
 
 
@@ -164,8 +195,7 @@ def quantize(arguments: argparse.Namespace) -> int:
     source = _file(arguments.file)
     target: Path = arguments.output or Path(source).with_name(f"{Path(source).stem}-int8.onnx")
     say = _tell if arguments.json else _say
-    if not target.parent.is_dir():
-        raise ModelError(f"{target}: there is no folder {target.parent}; create it, or choose another --output")
+    _writable(target)
     with tempfile.TemporaryDirectory(prefix=".quantizing-", dir=target.parent) as room:
         album = Album(arguments.calibrate, arguments.labels, arguments.limit)
         bench = bench_of(source, album, Path(room))
@@ -206,6 +236,17 @@ def _file(name: str) -> str:
     from edgetrack.configfile import resolve_model
 
     return name if "/" in name or name.endswith(".onnx") else str(resolve_model(name))
+
+
+def _writable(target: Path) -> None:
+    if not target.parent.is_dir():
+        raise ModelError(f"{target}: there is no folder {target.parent}; create it, or choose another --output")
+    if not os.access(target.parent, os.W_OK):
+        raise ModelError(f"{target}: {target.parent} is closed to this user; choose another --output")
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def _say(line: str) -> None:
