@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 import threading
 import time
@@ -13,13 +12,14 @@ from dataclasses import dataclass, field
 import msgspec
 
 from edgetrack import __version__
-from edgetrack.capture import Source, open_source
+from edgetrack.capture import Slows, Source, open_source
 from edgetrack.config import Config
 from edgetrack.configfile import check_classes, config_hash
 from edgetrack.detect import Detector, Embedder, open_detector, open_embedder
-from edgetrack.errors import EdgetrackError
+from edgetrack.errors import ConfigError, EdgetrackError
 from edgetrack.health import Monitor
 from edgetrack.notify import Systemd
+from edgetrack.pace import Pace
 from edgetrack.publish import Publisher, open_publisher
 from edgetrack.record import Idle
 from edgetrack.refine import Refiner, open_refiner
@@ -41,6 +41,7 @@ class Parts:
     config: Config
     source: Source
     detector: Detector
+    pace: Pace[Detector]
     embedder: Embedder
     tracker: Tracker
     refiner: Refiner
@@ -68,12 +69,14 @@ def build(config: Config, recorder: Idle = IDLE) -> Parts:
         ModelError: a model cannot be loaded or does not fit its task.
         ConfigError: a class name that the detector does not know.
     """
-    detector = open_detector(config.detect, config.runtime)
-    check_classes(config, detector.names)
+    source = open_source(config.capture)
+    detectors = open_detectors(config)
+    detector = detectors[0]
     return Parts(
         config=config,
-        source=open_source(config.capture),
+        source=source,
         detector=detector,
+        pace=Pace(config, detectors, source.slow if isinstance(source, Slows) else None),
         embedder=open_embedder(config.embed, config.runtime),
         tracker=Tracker(config.track),
         refiner=open_refiner(config.refine, config.runtime),
@@ -81,6 +84,22 @@ def build(config: Config, recorder: Idle = IDLE) -> Parts:
         publisher=open_publisher(config, detector.names),
         recorder=recorder,
     )
+
+
+def open_detectors(config: Config) -> list[Detector]:
+    """The detector, and the lighter one of `pace.lighter`, which must know the same classes."""
+    detector = open_detector(config.detect, config.runtime)
+    check_classes(config, detector.names)
+    if not config.pace.lighter:
+        return [detector]
+    lighter = msgspec.structs.replace(config.detect, model=config.pace.lighter, size=config.pace.lighter_size)
+    second = open_detector(lighter, config.runtime)
+    if second.names != detector.names:
+        raise ConfigError(
+            f"pace.lighter: {config.pace.lighter} has {len(second.names)} classes, {', '.join(second.names[:5])} ..., "
+            f"detect.model has {len(detector.names)}, {', '.join(detector.names[:5])} ...; give one with the same"
+        )
+    return [detector, second]
 
 
 def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Config]) -> None:
@@ -96,7 +115,6 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
         CaptureError: the source cannot be opened, or cannot go on.
     """
     monitor = Monitor(parts.config.health.every_s)
-    look = itertools.cycle([True] + [False] * (parts.config.detect.every - 1))  # counts frames seen, not frames taken
     tracks, utc = Tracks.empty(), 0.0
     daemon, recorder = Daemon(parts, lambda: reload(parts, load, systemd, monitor)), parts.recorder
     with parts.publisher as publisher, recorder, parts.source as source, Service(VERBS, publisher) as service:
@@ -120,8 +138,9 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
             publisher.publish(renewed)
             if frame is not None:
                 detections = None  # did not look; empty: looked and saw nothing
-                if next(look):
-                    detections = parts.detector.detect(frame.picture)
+                detector = parts.pace.turn(frame, tracks)
+                if detector is not None:
+                    detections = detector.detect(frame.picture)
                     monitor.lap("detect")
                     wanted = parts.tracker.wanted(frame.time, detections)
                     detections = parts.embedder.embed(frame.picture, detections, wanted)
@@ -134,7 +153,7 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
                 events = parts.scene.observe(frame, tracks)
                 monitor.lap("scene")
                 recorder.picture(frame, detections, refined, events)
-                publisher.publish(events)
+                publisher.publish([*events, *parts.pace.done(frame)])
                 monitor.lap("publish")
                 monitor.done(frame)
                 utc = frame.utc
@@ -154,7 +173,8 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
 def tell(parts: Parts, monitor: Monitor, systemd: Systemd, tracks: Tracks, stopping: bool = False) -> None:
     """Publish a health report if one is due."""
     confirmed = int(tracks.confirmed.sum())
-    health = monitor.report(parts.source.state, (*parts.publisher.states, *parts.recorder.states), confirmed, stopping)
+    ends = (*parts.publisher.states, *parts.recorder.states)
+    health = monitor.report(parts.source.state, ends, parts.pace.state, confirmed, stopping)
     if health is None:
         return
     parts.publisher.publish([health])

@@ -31,6 +31,7 @@ Provider = Annotated[str, Meta(pattern="^(tensorrt|cuda|openvino|xnnpack|cpu)$")
 
 # Paths, told apart for `edgetrack.configfile`: what must exist, and what may be a name in the catalogue of models.
 ModelFile = Annotated[str, Meta(min_length=1, extra={"path": "model"})]
+LighterFile = Annotated[str, Meta(extra={"path": "model"})]
 InputFile = Annotated[str, Meta(extra={"path": "file"})]
 InputFolder = Annotated[str, Meta(extra={"path": "folder"})]
 OutputFile = Annotated[str, Meta(extra={"path": "output"})]
@@ -192,7 +193,44 @@ class DetectConfig(Settings, frozen=True, kw_only=True):
         float, Meta(ge=0, le=1, description="overlap above which the weaker of one class is dropped")
     ] = 0.5
     max_detections: Annotated[int, Meta(ge=1, le=1000, description="per picture, best first")] = 300
-    every: Annotated[int, Meta(ge=1, le=100, description="detect on every Nth frame; the filter predicts between")] = 1
+    every: Annotated[
+        Annotated[int, Meta(ge=1, le=100)] | Literal["auto"],
+        Meta(description="look at every Nth picture of the camera, the filter predicts between; auto: pace decides"),
+    ] = 1
+
+
+# --- pace ------------------------------------------------------------------------------------------------------------
+
+
+class PaceConfig(Settings, frozen=True, kw_only=True):
+    """What a device at its limit gives up, in order, and when: docs/limits.md. The ladder wants detect.every: auto."""
+
+    max_load: Annotated[
+        float,
+        Meta(ge=0.05, le=1, description="share of the time that the loop may be busy before it looks less often"),
+    ] = 0.85
+    max_latency_ms: Annotated[
+        float, Meta(ge=1, le=60000, description="ms from capture to publishers, median, before it looks less often")
+    ] = 500.0
+    max_temperature_c: Annotated[
+        Annotated[float, Meta(ge=20, le=120)] | None,
+        Meta(description="degrees before it looks less often; null: 3 below where the system slows down, else 80"),
+    ] = None
+    min_looks_s: Annotated[float, Meta(ge=0.1, le=60, description="looks/s that the ladder does not go below")] = 6.0
+    lighter: Annotated[
+        LighterFile,
+        Meta(description="ONNX file or name of a quicker detector with the same classes, a rung; empty: none"),
+    ] = ""
+    lighter_size: Annotated[
+        tuple[Side, Side] | None,
+        Meta(description="[width, height] px of its input, where the file leaves it open"),
+    ] = None
+    motion_gate: Annotated[
+        bool, Meta(description="the detector rests while nothing in the picture changes; docs/limits.md has its cost")
+    ] = False
+    gate_look_s: Annotated[
+        float, Meta(ge=0.1, le=600, description="s without a look after which the gate lets one through anyway")
+    ] = 5.0
 
 
 # --- embed -----------------------------------------------------------------------------------------------------------
@@ -454,6 +492,7 @@ class Config(Settings, frozen=True, kw_only=True):
     camera: Annotated[Name, Meta(description="this camera, in every topic: a-z, 0-9, _ and -")] = "camera"
     capture: Annotated[Capture, Meta(description="where pictures come from")]
     detect: Annotated[DetectConfig, Meta(description="what is in a picture")]
+    pace: Annotated[PaceConfig, Meta(description="how often the detector looks, and when less often")] = PaceConfig()
     embed: Annotated[Embed, Meta(description="what an object looks like, so that it is known again")] = NoEmbed()
     track: Annotated[TrackConfig, Meta(description="who is who from picture to picture")] = TrackConfig()
     refine: Annotated[Refine, Meta(description="where a track is while no detection backs it")] = NoRefine()

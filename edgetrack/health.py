@@ -11,9 +11,9 @@ from typing import Literal
 
 import numpy as np
 
-from edgetrack.types import CaptureState, Frame, Health, PublishState
+from edgetrack.pace.sensors import Sensors
+from edgetrack.types import CaptureState, Frame, Health, PaceState, PublishState
 
-THERMAL = Path("/sys/class/thermal")
 PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 2**20  # 16 KiB on a Raspberry Pi 5
 
 
@@ -27,7 +27,8 @@ class Monitor:
     def __init__(self, every_s: float) -> None:
         self.every_s = every_s
         self._started = self._since = self._told = self._lap = time.monotonic()
-        self._key: tuple[str, str] = ("", "")
+        self._key: tuple[str, str, int] = ("", "", 0)
+        self._sensors = Sensors()
         self._clear()
 
     def _clear(self) -> None:
@@ -50,13 +51,15 @@ class Monitor:
         self,
         capture: CaptureState,
         publish: Sequence[PublishState],
+        pace: PaceState,
         tracks: int,
         stopping: bool = False,
     ) -> Health | None:
         """A report if one is due, else None."""
         now = time.monotonic()
-        state, reason = _judge(capture, publish, stopping)
-        if (state, reason) == self._key and now - self._told < self.every_s:
+        state, reason = _judge(capture, publish, pace, stopping)
+        key = state, reason, pace.rung
+        if key == self._key and now - self._told < self.every_s:
             return None
         elapsed, frames = max(now - self._since, 1e-6), max(self._frames, 1)
         health = Health(
@@ -72,9 +75,11 @@ class Monitor:
             capture=capture,
             publish=tuple(publish),
             memory_mb=_memory_mb(),
-            temperature_c=_temperature_c(),
+            temperature_c=self._sensors.hottest_c(),
+            pace=pace,
+            throttled=self._sensors.read().throttled,
         )
-        self._key, self._told = (state, reason), now
+        self._key, self._told = key, now
         if now - self._since >= self.every_s:
             self._since = now
             self._clear()
@@ -82,12 +87,13 @@ class Monitor:
 
 
 def _judge(
-    capture: CaptureState, publish: Sequence[PublishState], stopping: bool
+    capture: CaptureState, publish: Sequence[PublishState], pace: PaceState, stopping: bool
 ) -> tuple[Literal["starting", "ok", "degraded", "stopping"], str]:
-    """The daemon is as well as its worst end: it must see and it must be heard."""
+    """The daemon is as well as its worst end: it must see, keep up, and be heard."""
     if stopping:
         return "stopping", ""
     wrong = [f"capture: {capture.reason}"] if capture.state == "degraded" else []
+    wrong += ["pace: too much for this device on the lowest rung"] if pace.over else []
     wrong += [f"{end.name}: {end.reason}" for end in publish if end.state == "degraded"]
     if wrong:
         return "degraded", "; ".join(wrong)
@@ -107,14 +113,3 @@ def percentiles(ms: list[float]) -> dict[str, float]:
 def _memory_mb() -> float:
     """Resident set of this process (proc(5), statm)."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_MB
-
-
-def _temperature_c() -> float | None:
-    """The hottest thermal zone (Pi: the SoC; Jetson: CPU, GPU and others), None where the system shows none."""
-    found = []
-    for zone in THERMAL.glob("thermal_zone*/temp"):
-        try:
-            found.append(int(zone.read_text()) / 1000)
-        except (OSError, ValueError):  # a zone that is switched off reads as an error
-            continue
-    return max(found, default=None)

@@ -11,6 +11,7 @@ from typing import Any
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
 
 from edgetrack.types import Image
 
@@ -82,6 +83,14 @@ class Decoded:
         if self._image is None:
             self._image = self._bgr(self.frame)
         return self._image
+
+    @property
+    def luma(self) -> NDArray[np.uint8]:
+        """(H, W) brightness, as it was encoded; a view."""
+        plane = self.frame.planes[0]
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
+        luma: NDArray[np.uint8] = rows[: self.size[1], : self.size[0]]
+        return luma
 
     def crop(self, left: int, top: int, right: int, bottom: int) -> Image:
         """`image[top:bottom, left:right]`, to the bit, without the rest of it; a box inside the picture."""

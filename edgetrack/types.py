@@ -24,6 +24,10 @@ class Planes(Protocol):
     def image(self) -> Image:
         """BGR, made when somebody asks."""
 
+    @property
+    def luma(self) -> NDArray[np.uint8]:
+        """(H, W) brightness, as it was encoded."""
+
     def crop(self, left: int, top: int, right: int, bottom: int) -> Image:
         """`image[top:bottom, left:right]` without the rest of it; a box inside the picture."""
 
@@ -222,6 +226,31 @@ class PublishState:
 
 
 @dataclass(frozen=True, slots=True)
+class PaceState:
+    """How often the detector looks, and why not more often; counters only grow."""
+
+    rung: int  # of the ladder that a device at its limit goes down; 0: the top
+    last: int  # the lowest rung; 0: there is no ladder
+    every: int  # pictures for one look
+    model: str
+    max_fps: float | None  # of the camera; None: its own rate
+    reason: str  # why it went down; empty at the top
+    over: bool  # the lowest rung is still too much for the device
+    looks: int
+    spared: int  # looks that were due, and left out because nothing in the picture had changed
+
+
+@dataclass(frozen=True, slots=True)
+class PaceChange:
+    """The detector looks less often from here on, or more often again."""
+
+    direction: Literal["down", "up"]
+    pace: PaceState  # from now on
+    utc: float
+    captured: float
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """The daemon's own state, told every `health.every_s` and on every change of state."""
 
@@ -238,6 +267,8 @@ class Health:
     publish: tuple[PublishState, ...]
     memory_mb: float
     temperature_c: float | None  # hottest thermal zone; None where the system has none
+    pace: PaceState
+    throttled: tuple[str, ...]  # what slows the device down now
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,4 +289,4 @@ class Info:
     capture: str  # kind of source
 
 
-Event = TrackEvent | LineCount | ZoneOccupancy | Health | Info
+Event = TrackEvent | LineCount | ZoneOccupancy | PaceChange | Health | Info

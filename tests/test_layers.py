@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "edgetrack"
 
 GROUND = {"errors", "types", "boxes", "config", "secret"}
 TOOLS = {"image", "planes", "runtime", "registry", "configfile", "catalogue"}
-EDGES = {"capture", "detect", "refine", "publish", "notify", "render"}
+EDGES = {"capture", "detect", "pace", "refine", "publish", "notify", "render"}
 MAY_IMPORT = {
     **dict.fromkeys(GROUND, GROUND),
     **dict.fromkeys(TOOLS, GROUND | TOOLS),

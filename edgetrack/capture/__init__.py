@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from edgetrack.capture.ahead import Ahead
 from edgetrack.capture.latest import Latest
@@ -37,6 +37,14 @@ class Source(Protocol):
     ) -> None: ...
 
     def __iter__(self) -> Iterator[Frame | None]: ...
+
+
+@runtime_checkable
+class Slows(Protocol):
+    """A source that hands out fewer pictures on request."""
+
+    def slow(self, max_fps: float | None) -> None:
+        """At most so many a second from now on; None: as many as the camera gives."""
 
 
 PLACES = {  # each a `latest.Camera` or an `ahead.Recording`

@@ -94,6 +94,7 @@ class Latest:
         self._reader: threading.Thread | None = None
         self._stop = threading.Event()  # of the present reader; one that is left behind keeps its own, set
         self._hung: list[threading.Thread] = []
+        self._least_s = self._next_s = 0.0  # between pictures handed out; from when on the next one may be
         self._fatal: CaptureError | None = None
 
     @property
@@ -124,6 +125,11 @@ class Latest:
         while self._reader is not None:
             taken = self._next()
             yield None if taken is None else self._frame(*taken)
+
+    def slow(self, max_fps: float | None) -> None:
+        """Hand out at most so many pictures/s; those between are never converted, and are not counted as dropped."""
+        with self._news:
+            self._least_s, self._next_s = (1 / max_fps if max_fps else 0.0), 0.0
 
     def _next(self) -> tuple[int, Shot] | None:
         """The newest picture, once; None after WAIT_S without a new one."""
@@ -215,9 +221,13 @@ class Latest:
                 return
             self._deadline = now + self._options.stall_s
             self._time = min(max(shot.taken, self._time), max(now, self._time))  # never back, never of the future
-            self._link.dropped += shot.skipped + (self._shot is not None)
+            self._link.dropped += shot.skipped
             self._taken += shot.skipped
-            self._shot = self._taken, shot._replace(taken=self._time)
+            if self._time >= self._next_s:
+                self._link.dropped += self._shot is not None
+                self._shot = self._taken, shot._replace(taken=self._time)
+                # counted from when it was due, so that the rate is kept; but no burst after a pause
+                self._next_s = max(self._next_s + self._least_s, self._time)
             self._taken += 1
             self._link.up(now)
             self._news.notify_all()

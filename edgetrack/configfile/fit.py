@@ -154,6 +154,11 @@ class Fitter:
             return None
         if len(kinds) == 1:
             return self._fit(node, kinds[0], spot)
+        words = [member for member in kinds if isinstance(member, mi.LiteralType)]
+        if words:  # a number, or one of a few words
+            if isinstance(node.value, str) and any(node.value in word.values for word in words):
+                return node.value
+            return self._fit(node, next(member for member in kinds if member not in words), spot)
         structs = {str(member.tag): member for member in kinds if isinstance(member, mi.StructType)}
         if not isinstance(node.value, dict):
             word = node.text if node.text in structs else next(iter(structs))

@@ -65,6 +65,8 @@ def settle(settings: Any, where: Where) -> Any:
 def _(config: Config, where: Where) -> Config:
     if not config.publish:
         where.note("publish", "nothing is published; add - kind: mqtt, or - kind: jsonl", hint=True)
+    if config.pace.lighter and config.detect.every != "auto":
+        where.note("pace", "lighter is never used; set detect.every: auto, or remove it", hint=True)
     reported = dict.fromkeys(config.detect.classes)
     if reported:
         for name in sorted(set(config.detect.min_scores) - set(reported)):

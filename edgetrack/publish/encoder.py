@@ -20,6 +20,7 @@ from edgetrack.publish.payload import (
     Fault,
     InOut,
     Occupancy,
+    PaceStep,
     Report,
     Response,
     Start,
@@ -27,7 +28,7 @@ from edgetrack.publish.payload import (
     Visit,
 )
 from edgetrack.publish.periods import Periods, rfc3339, utc_seconds
-from edgetrack.types import Event, Health, Info, LineCount, TrackEvent, ZoneOccupancy
+from edgetrack.types import Event, Health, Info, LineCount, PaceChange, TrackEvent, ZoneOccupancy
 
 
 class Encoder:
@@ -95,6 +96,9 @@ class Encoder:
             yield self._message(*self._counts(event), Worth.STATE)
         elif isinstance(event, ZoneOccupancy):
             yield self._message(*self._occupancy(event), Worth.STATE)
+        elif isinstance(event, PaceChange):
+            self.seq += 1
+            yield self._message("event/pace", self._pace(event), Worth.EVENT)
         elif isinstance(event, Health):
             yield self._message("health", self._report(event), Worth.STATE)
             if event.capture.blind_s > self._told_blind_s:
@@ -210,6 +214,22 @@ class Encoder:
             publish=list(event.publish),
             memory_mb=round(event.memory_mb, 1),
             temperature_c=event.temperature_c,
+            throttled=list(event.throttled),
+            pace=event.pace,
+        )
+
+    def _pace(self, event: PaceChange) -> Envelope:
+        pace = event.pace
+        return PaceStep(
+            **self._origin(event.utc, event.captured),
+            type="pace",
+            direction=event.direction,
+            reason=pace.reason,
+            rung=pace.rung,
+            last=pace.last,
+            every=pace.every,
+            model=pace.model,
+            max_fps=pace.max_fps,
         )
 
     def _start(self, event: Info) -> Envelope:

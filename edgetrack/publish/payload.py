@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from edgetrack.types import CaptureState, Direction, EndReason, PublishState, TrackPhase
+from edgetrack.types import CaptureState, Direction, EndReason, PaceState, PublishState, TrackPhase
 
 PREFIX = "edgetrack/v1"  # of every topic, unless publish.mqtt.prefix says otherwise
 
@@ -86,6 +86,19 @@ class Visit(Sighting, kw_only=True, tag="edgetrack.visit/1"):
     duration_s: Annotated[Annotated[float, Meta(ge=0)] | None, Meta(description="inside: zone_left, dwell")] = None
 
 
+class PaceStep(Envelope, kw_only=True, tag="edgetrack.pace/1"):
+    """The detector looks less often from here on (the device is at its limit), or more often again."""
+
+    type: Literal["pace"]
+    direction: Literal["down", "up"]
+    reason: Annotated[str, Meta(description="why less often; of a step up: why not every picture; empty at the top")]
+    rung: Annotated[int, Meta(ge=0, description="of the ladder; 0 is the top, every picture")]
+    last: Annotated[int, Meta(ge=0, description="the lowest rung")]
+    every: Annotated[int, Meta(ge=1, description="pictures for one look")]
+    model: str
+    max_fps: Annotated[float | None, Meta(description="of the camera; absent: its own rate")] = None
+
+
 class InOut(Struct):
     in_: Count = msgspec.field(name="in")
     out: Count
@@ -131,6 +144,8 @@ class Report(Envelope, kw_only=True, tag="edgetrack.health/1"):
     publish: list[PublishState]
     memory_mb: float
     temperature_c: Annotated[float | None, Meta(description="hottest thermal zone; absent where there is none")] = None
+    throttled: Annotated[list[str], Meta(description="what slows the device down now, in words")] = []
+    pace: Annotated[PaceState | None, Meta(description="how often the detector looks, and why not more often")] = None
 
 
 class Start(Envelope, kw_only=True, tag="edgetrack.info/1"):
@@ -159,11 +174,12 @@ class Response(Envelope, kw_only=True, tag="edgetrack.response/1"):
     result: Annotated[Any, Meta(description="of the verb, if ok")] = None
 
 
-PAYLOADS = (Track, Crossing, Visit, Counts, Occupancy, Report, Start, Response)
+PAYLOADS = (Track, Crossing, Visit, PaceStep, Counts, Occupancy, Report, Start, Response)
 TOPICS = {
     Track: "track/<class>",
     Crossing: "event/line_crossed",
     Visit: "event/<type>",
+    PaceStep: "event/pace",
     Counts: "line/<line>/count",
     Occupancy: "zone/<zone>/occupancy",
     Report: "health",

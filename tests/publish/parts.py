@@ -8,7 +8,18 @@ from typing import Any
 
 from edgetrack.config import Config, DetectConfig, FileCapture, JsonlPublish, MqttPublish, OutboxConfig
 from edgetrack.publish import Publisher, open_publisher
-from edgetrack.types import CaptureState, Event, Health, Info, LineCount, PublishState, TrackEvent, ZoneOccupancy
+from edgetrack.types import (
+    CaptureState,
+    Event,
+    Health,
+    Info,
+    LineCount,
+    PaceChange,
+    PaceState,
+    PublishState,
+    TrackEvent,
+    ZoneOccupancy,
+)
 from tests.publish.broker import Received, until
 
 IN_MEMORY = OutboxConfig(enabled=False)
@@ -58,6 +69,8 @@ def occupancy(now: int = 2) -> ZoneOccupancy:
 
 def health(state: Any = "ok", capture: CaptureState = CaptureState("ok", frames=5000, dropped=2)) -> Health:  # noqa: B008
     return Health(
+        pace=PaceState(0, 2, every=1, model="nano.onnx", max_fps=None, reason="", over=False, looks=10, spared=0),
+        throttled=("under-voltage",),
         state=state,
         reason="",
         utc=time.time(),
@@ -72,6 +85,11 @@ def health(state: Any = "ok", capture: CaptureState = CaptureState("ok", frames=
         memory_mb=180.44,
         temperature_c=None,
     )
+
+
+def pace_change() -> PaceChange:
+    pace = PaceState(1, 2, every=2, model="nano.onnx", max_fps=None, reason="83 °C", over=False, looks=10, spared=0)
+    return PaceChange("down", pace, time.time(), time.monotonic())
 
 
 def info(lines: tuple[str, ...] = ("door",), zones: tuple[str, ...] = ("porch",)) -> Info:
@@ -103,6 +121,7 @@ def one_of_each() -> list[Event]:
         track_event("dwell", name="porch", duration_s=10.0),
         track_event("zone_left", name="porch", duration_s=12.3456789),
         track_event("end", reason="lost"),
+        pace_change(),
         health(),
     ]
 

@@ -70,6 +70,7 @@ def test_topics_name_device_camera_and_what_it_is_about() -> None:
         "event/dwell",
         "event/zone_left",
         "track/person",
+        "event/pace",
         "health",
     ]
 
