@@ -103,6 +103,20 @@ def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(latest, "GRACE_S", 0.1)
 
 
+def test_a_source_that_is_slowed_gives_fewer_pictures_and_counts_those_between_as_taken_but_not_as_dropped() -> None:
+    """Stamps of 100 pictures/s, 20 of them asked for; all come at once, so that no clock decides."""
+    camera = Scripted(silent)
+    with source(camera) as running:
+        running.slow(20)
+        began, taken = time.monotonic(), []
+        for k in range(20):
+            running._keep(Shot(lambda: np.zeros((4, 6, 3), np.uint8), began - 1 + k / 100), running._stop)
+            taken.append(running._shot[0] if running._shot else -1)
+            running._shot = None
+        assert [index for index in taken if index >= 0] == pytest.approx([0, 5, 10, 15], abs=1)
+        assert running.state.dropped == 0
+
+
 def test_a_slow_loop_gets_the_newest_picture() -> None:
     with source(Scripted(steady)) as running:
         first = take(running, 1)[0]
