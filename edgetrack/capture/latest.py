@@ -226,8 +226,8 @@ class Latest:
             if self._time >= self._next_s:
                 self._link.dropped += self._shot is not None
                 self._shot = self._taken, shot._replace(taken=self._time)
-                # counted from when it was due, so that the rate is kept; but no burst after a pause
-                self._next_s = max(self._next_s + self._least_s, self._time)
+                # from when it was due, so that the rate is kept; but no burst after a pause
+                self._next_s = max(self._next_s + self._least_s, self._time + self._least_s / 2)
             self._taken += 1
             self._link.up(now)
             self._news.notify_all()
