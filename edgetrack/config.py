@@ -60,6 +60,14 @@ class LiveOptions(CaptureOptions, frozen=True, kw_only=True):
     stall_s: Annotated[
         float, Meta(gt=0, le=600, description="s without a picture until the source counts as down and is reopened")
     ] = 5.0
+    tamper_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=3600,
+            description="s of pictures that stand still or suddenly show nothing until health says so; 0: off",
+        ),
+    ] = 60.0
     retry_min_s: Annotated[float, Meta(ge=0.1, le=60, description="s, first pause before reopening")] = 0.5
     retry_max_s: Annotated[float, Meta(ge=0.1, le=3600, description="s, longest pause before reopening")] = 30.0
 

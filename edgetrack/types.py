@@ -210,6 +210,7 @@ class CaptureState:
     dropped: int = 0  # taken, but older than the newest when the loop came for it
     outages: int = 0
     blind_s: float = 0.0  # time without pictures that a working camera would have given, the present outage included
+    tamper: Literal["", "frozen", "blank"] = ""  # pictures come, but stand still, or show nothing all at once
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
+from edgetrack.capture.eye import Eye
 from edgetrack.capture.link import Link
 from edgetrack.capture.orient import Orient
 from edgetrack.capture.reason import why
@@ -85,6 +87,7 @@ class Latest:
         self._camera = camera
         self._options = options
         self._orient = Orient(options)
+        self._eye = Eye(options.tamper_s)  # of the loop's thread
         self._news = threading.Condition()  # guards everything below
         self._link = Link(camera.place, options.stall_s)
         self._shot: tuple[int, Shot] | None = None
@@ -100,7 +103,11 @@ class Latest:
     @property
     def state(self) -> CaptureState:
         with self._news:
-            return self._link.state(time.monotonic())
+            state = self._link.state(time.monotonic())
+        blind_s = state.blind_s + self._eye.blind_s
+        if state.state == "ok" and self._eye.fault:
+            return replace(state, state="degraded", reason=self._eye.reason, tamper=self._eye.fault, blind_s=blind_s)
+        return replace(state, blind_s=blind_s)
 
     def __enter__(self) -> Self:
         self._camera.check()
@@ -143,11 +150,21 @@ class Latest:
 
     def _frame(self, index: int, shot: Shot) -> Frame:
         try:
-            picture = self._orient(shot.picture())
+            picture = shot.picture()
+            self._look(picture, shot.taken)
+            picture = self._orient(picture)
         except self._camera.lost as error:
             raise CaptureError(f"{self._camera.place}: no picture from this pixel format: {why(error)}") from error
         utc = time.time() - (time.monotonic() - shot.taken)
         return Frame(picture, index, time=shot.taken, utc=utc, captured=shot.taken)
+
+    def _look(self, picture: Picture, taken: float) -> None:
+        before = self._eye.fault
+        self._eye.look(picture, taken)
+        if self._eye.fault and not before:
+            log.warning("%s: %s", self._camera.place, self._eye.reason)
+        elif before and not self._eye.fault:
+            log.info("%s: sees again", self._camera.place)
 
     # --- the reader thread
 
@@ -230,6 +247,7 @@ class Latest:
                 self._next_s = max(self._next_s + self._least_s, self._time + self._least_s / 2)
             self._taken += 1
             self._link.up(now)
+            self._link.beat(self._time, 1 + shot.skipped)
             self._news.notify_all()
 
     def _lose(self, reason: str, stop: threading.Event) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
+from edgetrack.capture.pace import Pace
 from edgetrack.types import CaptureState
 
 log = logging.getLogger(__name__)
@@ -21,10 +22,14 @@ class Link:
         self._state = CaptureState(state="opening")
         self.seen = 0.0  # s, when the last picture came or, before the first, opening began
         self.lost = 0.0  # s, when the last outage was noticed
+        self._pace = Pace()
 
     def state(self, now: float) -> CaptureState:
         blind_s = self._state.blind_s + (now - self.seen if self._state.state == "degraded" else 0.0)
-        return replace(self._state, frames=self.frames, dropped=self.dropped, blind_s=blind_s)
+        state = replace(self._state, frames=self.frames, dropped=self.dropped, blind_s=blind_s)
+        if state.state == "ok" and self._pace.reason:
+            return replace(state, state="degraded", reason=self._pace.reason)
+        return state
 
     def opening(self, now: float) -> None:
         self._state = replace(self._state, state="opening", reason="")
@@ -39,7 +44,17 @@ class Link:
             self._state = replace(self._state, state="ok", reason="", blind_s=self._state.blind_s + now - self.seen)
         self.seen = now
 
+    def beat(self, time: float, pictures: int) -> None:
+        """So many pictures have come, the last one taken at `time`, s."""
+        before = self._pace.reason
+        self._pace.beat(time, pictures)
+        if self._pace.reason and not before:
+            log.warning("%s: %s", self.place, self._pace.reason)
+        elif before and not self._pace.reason:
+            log.info("%s: %.3g pictures/s again", self.place, self._pace.fps)
+
     def down(self, reason: str, now: float) -> None:
+        self._pace.pause()
         if self._state.state == "degraded":
             if reason != self._state.reason:
                 log.debug("%s: still no picture: %s", self.place, reason)

@@ -366,3 +366,22 @@ def wait_until(true: Callable[[], bool], patience_s: float = 10.0) -> None:
     while not true():
         assert time.monotonic() < until
         time.sleep(0.01)
+
+
+def test_a_camera_that_repeats_one_picture_is_degraded_and_back_by_itself(caplog: pytest.LogCaptureFixture) -> None:
+    changing = threading.Event()
+
+    def stuck(_: Scripted) -> Iterator[Shot]:
+        for value in itertools.count():
+            time.sleep(0.02)
+            yield shot(value % 200 if changing.is_set() else 7)
+
+    options = V4l2Capture(device="/dev/video0", tamper_s=1.2)
+    with caplog.at_level(logging.INFO), Latest(Scripted(stuck), options) as source:
+        wait_for(source, "degraded")
+        assert source.state.tamper == "frozen"
+        assert source.state.blind_s > 1
+        changing.set()
+        wait_for(source, "ok")
+    assert source.state.tamper == ""
+    assert [record.message.split(": ")[1] for record in caplog.records[1:]] == ["tamper", "sees again"]
