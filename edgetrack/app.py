@@ -226,7 +226,10 @@ def describe(parts: Parts) -> Info:
         providers=tuple(detector.providers),
         embedder=str(config.embed.__struct_config__.tag),
         classes=tuple(name for name in detector.names if not config.detect.classes or name in config.detect.classes),
-        lines={line.name: {"start": line.start, "end": line.end} for line in config.lines},
+        lines={
+            line.name: {"start": line.start, "end": line.end} | ({"classes": line.classes} if line.classes else {})
+            for line in config.lines
+        },
         zones={zone.name: {"polygon": zone.polygon} for zone in config.zones},
         capture=str(config.capture.__struct_config__.tag),
     )

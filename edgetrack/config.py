@@ -442,6 +442,16 @@ class RequestsConfig(Settings, frozen=True, kw_only=True):
     ] = 192
 
 
+class HomeAssistantConfig(Settings, frozen=True, kw_only=True):
+    """Home Assistant finds this camera by itself on this broker: docs/home-assistant.md."""
+
+    enabled: Annotated[bool, Meta(description="tell Home Assistant of lines, zones and health")] = False
+    prefix: Annotated[str, Meta(pattern="^[^+#]+$", description="its discovery prefix, without + and #")] = (
+        "homeassistant"
+    )
+    name: Annotated[str, Meta(max_length=100, description="of the device there; empty: <device> <camera>")] = ""
+
+
 class MqttPublish(Settings, frozen=True, kw_only=True, tag_field="kind", tag="mqtt"):
     """An MQTT broker: mqtt://host:1883, or mqtts://host:8883 with TLS and verification."""
 
@@ -465,6 +475,9 @@ class MqttPublish(Settings, frozen=True, kw_only=True, tag_field="kind", tag="mq
         int, Meta(ge=100, le=1000000, description="messages kept while the broker is away; beyond, updates go first")
     ] = 10000
     requests: Annotated[RequestsConfig, Meta(description="what may be asked over this broker")] = RequestsConfig()
+    home_assistant: Annotated[HomeAssistantConfig, Meta(description="whether Home Assistant is on this broker")] = (
+        HomeAssistantConfig()
+    )
 
 
 class JsonlPublish(Settings, frozen=True, kw_only=True, tag_field="kind", tag="jsonl"):

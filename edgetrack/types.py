@@ -285,7 +285,7 @@ class Info:
     providers: tuple[str, ...]
     embedder: str
     classes: tuple[str, ...]  # those that are reported
-    lines: Mapping[str, Any]  # name -> {"start": [x, y], "end": [x, y]}, fractions
+    lines: Mapping[str, Any]  # name -> {"start": [x, y], "end": [x, y]}, fractions; "classes" if not all count
     zones: Mapping[str, Any]  # name -> {"polygon": [[x, y], ...]}
     capture: str  # kind of source
 

@@ -135,8 +135,9 @@ class Publisher:
         return self
 
     def _resume(self, legacy: Legacy, journal: Journal) -> None:
-        lines = {line.name: {"start": list(line.start), "end": list(line.end)} for line in self._config.lines}
-        same = [count for count in legacy.counts if legacy.shapes.get(count.line) == lines.get(count.line, "gone")]
+        lines = {line.name: [list(line.start), list(line.end)] for line in self._config.lines}
+        shapes = {name: [shape["start"], shape["end"]] for name, shape in legacy.shapes.items()}
+        same = [count for count in legacy.counts if shapes.get(count.line) == lines.get(count.line, "gone")]
         told = self._encoder.resume(legacy, same, time.time())
         self.restored = [line_count(count, self._names) for count in same]
         journal.start()

@@ -19,6 +19,7 @@ from edgetrack.errors import EdgetrackError, PublishError
 from edgetrack.publish import trouble
 from edgetrack.publish.backlog import Backlog
 from edgetrack.publish.desk import Desk
+from edgetrack.publish.home_assistant import Discovery
 from edgetrack.publish.journal import Shelf
 from edgetrack.publish.message import Message, Worth
 from edgetrack.publish.mqtt import CONNECT_S, FAREWELL_S, Link
@@ -36,6 +37,7 @@ ACK_S = 20.0  # without one acknowledgement although messages are under way: the
 FLUSH_S = 0.8  # for what is queued when the daemon stops
 RETRY_S = (0.5, 30.0)  # first and longest pause before connecting again
 STEADY_S = 10.0  # a connection that lived so long was a good one: the next pause is short
+AGAIN_S = 5.0  # longest wait before Home Assistant, when it starts, is told all again
 PAGE = 500  # events read from disk at once
 REPLAY_PER_S = 1000  # a broker drops what its slower subscribers have no room for: what was kept is sent at this pace
 PATIENCE_S = 600.0  # that what lies on disk waits for refused topics to be allowed; then they are passed over
@@ -51,13 +53,15 @@ class MqttOutlet:
 
     def __init__(self, config: Config, options: MqttPublish, shelf: Shelf | None = None) -> None:
         address(options)
-        self._options = options
+        self._config, self._options = config, options
         self._client_id = options.client_id or f"edgetrack-{config.device}-{config.camera}"
         self._status = f"{options.prefix}/{config.device}/{config.camera}/status"
         self._lock = threading.Lock()  # over the backlog and what `state` reports
         self._backlog = Backlog(options.max_queued)
         self.desk = Desk(options.requests, self._status.removesuffix("/status"), self._nudge)
         self._answers: set[int] = set()  # message ids of answers to requests that are under way
+        self._discovery = Discovery(config, options)
+        self._again_at = 0.0  # when Home Assistant, which has started, is told all again; 0: it has been
         self._shelf = shelf
         self._behind: int | None = None  # the last number in memory, where more lies on disk
         self._newest = 0  # number of the newest event that lies on disk alone
@@ -86,6 +90,7 @@ class MqttOutlet:
             return PublishState("mqtt", state, reason, self._sent, queued, dropped, self._refused)
 
     def send(self, messages: Sequence[Message], kept: bool = False) -> None:
+        messages = [found for message in messages for found in (message, *self._discovered(message))]
         with self._lock:
             for message in messages:
                 full = kept and message.worth is Worth.EVENT and self._backlog.waiting >= self._options.max_queued // 2
@@ -94,6 +99,10 @@ class MqttOutlet:
                 else:
                     self._postpone(message, kept)
         self._nudge()
+
+    def _discovered(self, message: Message) -> list[Message]:
+        """What follows for Home Assistant."""
+        return self._discovery.follow(message.payload) if message.topic.endswith("/info") else []
 
     def _postpone(self, message: Message, kept: bool) -> None:
         """Its turn comes after all that lies on disk; memory stays flat."""
@@ -119,6 +128,7 @@ class MqttOutlet:
         for end in (self._wake, self._waker):
             end.setblocking(False)
         if self._shelf is not None:
+            self._discovery = Discovery(self._config, self._options, self._shelf.note)
             self._behind = 0  # what the daemon before did not deliver
             while self._backlog.waiting < PAGE and self._refill():
                 pass
@@ -209,8 +219,11 @@ class MqttOutlet:
         probe = Probe(link, self._status.removesuffix("status") + "probe") if self._options.version != "5" else None
         self._answers.clear()
         self.desk.listen(link)
+        if self._options.home_assistant.enabled:
+            link.watch(self._discovery.status, self._hear)
         while not link.ended:
             self._answer(link, under_way)
+            self._tell_again()
             self._feed(link, greeting, under_way)
             link.step(self._patience_s(0.5 if self._replay_at < time.monotonic() else 0.02), self._wake)
             now = time.monotonic()
@@ -237,6 +250,19 @@ class MqttOutlet:
         with self._lock:
             return self._backlog.waiting
 
+    def _hear(self, message: MQTTMessage) -> None:
+        """Home Assistant has started: it is told of this camera again, a little later, as are others of others."""
+        if message.payload == b"online" and not self._again_at:
+            self._again_at = time.monotonic() + random.uniform(0, AGAIN_S)  # noqa: S311
+
+    def _tell_again(self) -> None:
+        if self._again_at and time.monotonic() > self._again_at:
+            self._again_at = 0.0
+            found = self._told.get(self._discovery.topic)
+            if found is not None:
+                with self._lock:
+                    self._backlog.add(found)
+
     def _answer(self, link: Link, under_way: dict[int, tuple[str, int | None]]) -> None:
         """Hand over answers to requests, before all else: somebody waits for them."""
         self.desk.guard(link)
@@ -262,8 +288,8 @@ class MqttOutlet:
                         return
                     continue
                 key, message = taken
-            topic = f"{self._options.prefix}/{message.topic}"
-            under_way[link.publish(topic, message.payload, message.retain)] = (message.topic, key)
+            topic = message.topic if message.whole else f"{self._options.prefix}/{message.topic}"
+            under_way[link.publish(topic, message.payload, message.retain)] = (topic, key)
 
     def _may_replay(self) -> bool:
         """Whether the pace allows one more, in bursts of at most 20 ms; who leaves is in a hurry."""
@@ -326,6 +352,8 @@ class MqttOutlet:
             self._told[topic] = message
             if not message.payload:
                 del self._told[topic]
+            if message.whole and self._shelf is not None:
+                self._shelf.note = self._discovery.memory
         elif message is not None and message.worth is Worth.EVENT and self._shelf is not None:
             self._shelf.delivered(message.seq)
         if topic in self._refused_topics:
@@ -342,8 +370,7 @@ class MqttOutlet:
             self._refused_since = time.monotonic()
         if topic not in self._refused_topics:
             self._refused_topics.add(topic)
-            full = topic if topic == self._status else f"{self._options.prefix}/{topic}"
-            self._report("degraded", trouble.of_code(f"the broker refuses what is sent to {full}", code, name))
+            self._report("degraded", trouble.of_code(f"the broker refuses what is sent to {topic}", code, name))
 
     def _farewell(self, link: Link) -> None:
         link.acks.clear()

@@ -71,6 +71,11 @@ class Request:
         """Send an answer on its way; from any thread."""
         self.address.desk.reply(self.address, payload)
 
+    def show(self, topic: str, payload: bytes) -> None:
+        """Send something else to the same broker, on a topic of this camera; from any thread."""
+        desk = self.address.desk
+        desk.reply(Address(desk, f"{desk.base}/{topic}", None), payload)
+
 
 class Desk:
     """Listens on one broker.
@@ -83,7 +88,7 @@ class Desk:
 
     def __init__(self, options: RequestsConfig, base: str, nudge: Callable[[], None]) -> None:
         self.topic = f"{base}/request/+"
-        self.options, self._base, self._nudge = options, base, nudge
+        self.options, self.base, self._nudge = options, base, nudge
         self._lock = threading.Lock()
         self._requests: deque[Request] = deque()
         self._answers: deque[tuple[float, Address, bytes]] = deque()
@@ -204,8 +209,8 @@ class Desk:
         """
         properties: Any = message.properties
         topic = getattr(properties, "ResponseTopic", "")
-        usual = f"{self._base}/response/"
-        own = topic.startswith(f"{self._base}/") and not topic.startswith(usual)
+        usual = f"{self.base}/response/"
+        own = topic.startswith(f"{self.base}/") and not topic.startswith(usual)
         if not topic or own or len(topic) > MAX_TOPIC or any(sign in topic for sign in "+#\0"):
             topic = usual + (verb if verb in VERBS else "unknown")
         return Address(self, topic, getattr(properties, "CorrelationData", None))

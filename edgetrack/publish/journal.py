@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from edgetrack.config import Config
-from edgetrack.publish.ledger import Ledger, Legacy, is_count
+from edgetrack.publish.ledger import NOTE, Ledger, Legacy, is_count
 from edgetrack.publish.message import Message, Worth
 from edgetrack.publish.outbox import Outbox, OutboxError, faults, salvaged, set_aside
 from edgetrack.types import PublishState
@@ -51,6 +51,7 @@ class Journal:
         self._queue: deque[Sequence[Message]] = deque()
         self._queued = 0
         self._delivered: deque[tuple[int, int]] = deque()
+        self._notes: dict[str, bytes | None] = {}  # of outlets, not written down yet
         self._more = threading.Condition()
         self._leaving = False
         self._standing: tuple[Literal["ok", "degraded"], str] = ("ok", "")
@@ -114,7 +115,9 @@ class Journal:
     def _run(self) -> None:
         while True:
             with self._more:
-                self._more.wait_for(lambda: self._queue or self._leaving, timeout=min(IDLE_COMMIT_S, REOPEN_S))
+                self._more.wait_for(
+                    lambda: self._queue or self._notes or self._leaving, timeout=min(IDLE_COMMIT_S, REOPEN_S)
+                )
                 wait_s = self._committed + self._options.commit_every_s - time.monotonic()
                 if self._must_be_kept() and wait_s > 0 and not self._leaving:
                     self._more.wait_for(lambda: self._leaving, timeout=wait_s)
@@ -138,6 +141,8 @@ class Journal:
             return True
         if self._outbox is None:
             return now > self._reopen_at
+        if self._notes:
+            return True
         age_s = now - self._committed
         return age_s > ALIVE_S or (bool(self._delivered) and age_s > IDLE_COMMIT_S)
 
@@ -145,6 +150,10 @@ class Journal:
         """Whether the events among the messages are on disk now."""
         utc = time.time()
         changes = self._ledger.note(messages, utc)
+        with self._more:
+            changes |= self._notes
+            self._notes = {}
+        self._ledger.keep(changes)
         for _ in range(2):  # a file that turns out to be broken gives way to a new one
             if self._outbox is not None and self._outbox.gone:
                 self._fail(OutboxError("the file was deleted", broken=True))
@@ -237,6 +246,7 @@ class Shelf:
     def __init__(self, journal: Journal, outlet: str) -> None:
         self._journal = journal
         self._bit = 1 << journal._outlets.index(outlet)
+        self._note = f"{NOTE}{outlet}"
 
     def read(self, after: int, limit: int) -> list[Message] | None:
         """The next events that are not delivered, in order; None where the disk cannot be read now."""
@@ -246,6 +256,17 @@ class Shelf:
         except OutboxError as error:
             log.debug("cannot read: %s", error)
             return None
+
+    @property
+    def note(self) -> bytes:
+        """What the outlet wrote down for the next start; empty if nothing."""
+        return self._journal._ledger.entries.get(self._note, b"")
+
+    @note.setter
+    def note(self, value: bytes) -> None:
+        with self._journal._more:
+            self._journal._notes[self._note] = value or None
+            self._journal._more.notify()
 
     def delivered(self, seq: int) -> None:
         self._journal._delivered.append((self._bit, seq))

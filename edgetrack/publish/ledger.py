@@ -13,6 +13,7 @@ from edgetrack.publish.message import Message, Worth
 from edgetrack.publish.payload import Counts, Track
 
 LINE, ZONE, TRACK, SHAPE, SEQ, ALIVE = "line/", "zone/", "track/", "shape/", "seq", "alive"
+NOTE = "note/"  # of an outlet
 
 
 class Glance(msgspec.Struct):
@@ -92,12 +93,16 @@ class Ledger:
                 changes[topic] = b"{}" if message.payload else None
         if not self._blind:
             changes[ALIVE] = b"%.3f" % utc
+        self.keep(changes)
+        return changes
+
+    def keep(self, changes: Mapping[str, bytes | None]) -> None:
+        """Take in changes of entries."""
         for key, value in changes.items():
             if value is None:
                 self.entries.pop(key, None)
             else:
                 self.entries[key] = value
-        return changes
 
     def legacy(self) -> Legacy:
         """The entries in words; what cannot be read any more is left out."""

@@ -22,6 +22,7 @@ class Message:
     payload: bytes  # JSON object, or nothing: the broker forgets what it retained
     worth: Worth
     seq: int
+    whole: bool = False  # the topic is not below the prefix, but all of it
 
     @property
     def retain(self) -> bool:

@@ -158,7 +158,7 @@ class Start(Envelope, kw_only=True, tag="edgetrack.info/1"):
     providers: list[str]
     embedder: str
     classes: Annotated[list[str], Meta(description="those that are reported")]
-    lines: Annotated[dict[str, Any], Meta(description="name -> start and end, fractions")]
+    lines: Annotated[dict[str, Any], Meta(description="name -> start and end, fractions; classes, if not all count")]
     zones: Annotated[dict[str, Any], Meta(description="name -> polygon, fractions")]
     source: Annotated[str, Meta(description="kind of camera")]
 

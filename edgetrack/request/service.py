@@ -50,7 +50,7 @@ class Service:
             self._publisher.answer(request, fault="malformed", reason=str(error))
             return
         try:
-            daemon.options = request.address.desk.options
+            daemon.options, daemon.show = request.address.desk.options, request.show
             result = verb.run(daemon, ask)
         except EdgetrackError as error:
             self._fail(request, error)

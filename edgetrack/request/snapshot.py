@@ -24,13 +24,16 @@ class Snapshot(Ask, kw_only=True):
     """A picture of now."""
 
     boxes: Annotated[bool, Meta(description="draw the boxes of confirmed tracks")] = False
+    raw: Annotated[
+        bool, Meta(description="the JPEG itself goes to .../snapshot, not retained, and is left out of the answer")
+    ] = False
     width: Annotated[Annotated[int, Meta(ge=16, le=8192)] | None, Meta(description="px at most")] = None
 
 
 class Picture(Struct):
     """A JPEG."""
 
-    jpeg: Annotated[str, Meta(description="the file in base64")]
+    jpeg: Annotated[str, Meta(description="the file in base64; empty if it was to be raw")]
     size: Size
     ts: Annotated[Time, Meta(description="when it was taken")]
     age_s: Annotated[float, Meta(ge=0, description="since then; it grows while the camera is away")]
@@ -42,10 +45,11 @@ def snapshot(daemon: Daemon, ask: Snapshot) -> Callable[[], Picture]:
     if frame is None:
         raise CaptureError("the camera has given no picture yet; ask again when health is ok")
     max_bytes = daemon.options.snapshot_max_kb * 1000
-    return lambda: picture(frame, tracks[tracks.confirmed], ask, max_bytes)
+    show = daemon.show
+    return lambda: picture(frame, tracks[tracks.confirmed], ask, max_bytes, show)
 
 
-def picture(frame: Frame, tracks: Tracks, ask: Snapshot, max_bytes: int) -> Picture:
+def picture(frame: Frame, tracks: Tracks, ask: Snapshot, max_bytes: int, show: Callable[[str, bytes], None]) -> Picture:
     """Encode; takes tens of milliseconds."""
     image = frame.image
     if ask.boxes:
@@ -53,8 +57,10 @@ def picture(frame: Frame, tracks: Tracks, ask: Snapshot, max_bytes: int) -> Pict
         for xyxy in tracks.xyxy:
             outline(image, xyxy, COLOUR, max(2, image.shape[0] // 240))
     content, size = shrunk(image, ask.width or frame.size[0], max_bytes)
+    if ask.raw:
+        show("snapshot", content)
     return Picture(
-        jpeg=base64.b64encode(content).decode(),
+        jpeg="" if ask.raw else base64.b64encode(content).decode(),
         size=size,
         ts=rfc3339(frame.utc),
         age_s=round(time.monotonic() - frame.captured, 3),

@@ -37,6 +37,7 @@ class Daemon:
     frame: Frame | None = None  # none yet
     tracks: Tracks = field(default_factory=Tracks.empty)
     options: RequestsConfig = field(default_factory=RequestsConfig)  # of the broker that asks
+    show: Callable[[str, bytes], None] = lambda _, __: None  # to that broker, on a topic of this camera; any thread
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from edgetrack.config import RequestsConfig
+from edgetrack.config import HomeAssistantConfig, RequestsConfig
+from edgetrack.publish import delivery
 from tests.publish.broker import Authority, Broker, Certificate, Subscriber
-from tests.publish.parts import TOPIC, one_of_each, publisher, wait_sent, wait_state
+from tests.publish.parts import TOPIC, info, one_of_each, publisher, wait_sent, wait_state
 
 SAMPLE = Path(__file__).parents[2] / "configs" / "mosquitto"
-PASSWORDS = {"gate-01": "one", "gate-02": "two", "reader": "three", "operator": "four"}
+PASSWORDS = {"gate-01": "one", "gate-02": "two", "reader": "three", "operator": "four", "homeassistant": "five"}
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,15 @@ def client(broker: Broker, ca: Path, login: tuple[str, str], command: str, *argu
         ("gate-01", "edgetrack/v1/gate-02/north/event/dwell", False),
         ("gate-01", "edgetrack/v1/gate-01x/north/event/dwell", False),
         ("gate-01", "edgetrack/v2/gate-01/north/event/dwell", False),
+        ("gate-01", "homeassistant/device/gate-01/north/config", True),
+        ("gate-01", "homeassistant/device/gate-02/north/config", False),
         ("gate-01", "homeassistant/device/gate-01/config", False),
+        ("gate-01", "homeassistant/sensor/gate-01/north/config", False),
+        ("gate-01", "homeassistant/status", False),
+        ("reader", "homeassistant/device/gate-01/north/config", False),
+        ("homeassistant", "homeassistant/status", True),
+        ("homeassistant", "edgetrack/v1/gate-01/north/request/reset_counts", True),
+        ("homeassistant", "edgetrack/v1/gate-01/north/line/door/count", False),
         ("gate-01", "$SYS/broker/version", False),
         ("gate-02", "edgetrack/v1/gate-01/north/request/snapshot", False),
         ("gate-01", "edgetrack/v1/gate-01/north/response/snapshot", True),
@@ -106,13 +115,32 @@ def test_the_daemon_needs_no_more_than_this(tmp_path: Path, guarded: Broker, cer
     secret = tmp_path / "secret"
     secret.write_text("one\n")
     files = {"ca_file": str(certificate.ca), "password_file": str(secret)}
+    options = {"requests": RequestsConfig(allow=["reload"]), "home_assistant": HomeAssistantConfig(enabled=True)}
     with Subscriber(guarded, ca=certificate.ca, login=("reader", "three")) as reader:
-        with publisher(guarded.url, username="gate-01", **files) as outlet:
+        with publisher(guarded.url, username="gate-01", **files, **options) as outlet:
             outlet.publish(one_of_each())
             state = wait_sent(outlet)
         reader.wait_topic("/status", b"offline")
         assert {message.topic for message in reader.messages} >= {f"{TOPIC}/health", f"{TOPIC}/event/dwell"}
     assert (state.refused, state.dropped) == (0, 0)
+
+
+def test_home_assistant_finds_a_device_and_is_heard_by_it(
+    tmp_path: Path, guarded: Broker, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "AGAIN_S", 0.1)
+    secret = tmp_path / "secret"
+    secret.write_text("one\n")
+    options = {"ca_file": str(certificate.ca), "password_file": str(secret), "username": "gate-01"}
+    login = ("homeassistant", "five")
+    with publisher(guarded.url, **options, home_assistant=HomeAssistantConfig(enabled=True)) as outlet:
+        outlet.publish([info()])
+        wait_sent(outlet)
+        topic = "homeassistant/device/gate-01/north/config"
+        with Subscriber(guarded, topic, ca=certificate.ca, login=login) as subscriber:
+            subscriber.wait_for(lambda messages: len(messages) == 1)
+            client(guarded, certificate.ca, login, "pub", "-t", "homeassistant/status", "-m", "online")
+            subscriber.wait_for(lambda messages: len(messages) == 2)
 
 
 def test_an_operator_is_answered_and_a_reader_is_not(tmp_path: Path, guarded: Broker, certificate: Certificate) -> None:

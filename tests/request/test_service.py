@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.daemon import Subscriber, running, write_config
+from tests.daemon import Subscriber, running, subscribed, write_config
 from tests.parts import blob_detector, walking_square, write_clip
 from tests.publish.asker import Asker
 from tests.publish.broker import Broker, until
@@ -68,3 +68,21 @@ def test_requests_are_answered_within_a_second_or_so_while_the_camera_is_away(
         until(lambda: "request/+" in broker.log.read_text(), 10, broker.log.read_text)
         assert asker.ask("reset_counts")["result"]["lines"] == ["door"]
         assert "no picture yet" in asker.ask("snapshot")["reason"]
+
+
+def test_a_reload_that_removes_a_line_removes_it_from_home_assistant(
+    tmp_path: Path, settings: dict[str, Any], broker: Broker
+) -> None:
+    settings["publish"][0]["home_assistant"] = {"enabled": True}
+    config = write_config(tmp_path / "run.yaml", **settings)
+    with (
+        running(config),
+        subscribed(broker.port, tmp_path / "home.txt", "homeassistant/#") as home,
+        Asker(broker) as asker,
+    ):
+        before = home.wait_for("/config", "line.door.in").payload
+        write_config(config, **{**settings, "lines": []})
+        asker.ask("reload")
+        after = home.wait_for("/config", '"line.door.in":{"platform":"sensor"}').payload
+    assert before["components"]["line.door.in"]["state_class"] == "total_increasing"
+    assert "problem" in after["components"]

@@ -18,6 +18,7 @@ from edgetrack.request import VERBS, schema
 from tests.daemon import Subscriber
 from tests.publish.asker import Asker
 from tests.publish.broker import Broker
+from tests.publish.broker import Subscriber as Collector
 from tests.request.parts import mqtt, serving, settings
 
 
@@ -136,3 +137,16 @@ def test_without_a_picture_snapshot_says_so(tmp_path: Path, broker: Broker) -> N
         answer = asker.ask("snapshot")
     assert answer["error"] == "failed"
     assert "no picture yet" in answer["reason"]
+
+
+def test_a_raw_snapshot_is_a_jpeg_on_a_topic_of_its_own_and_is_not_retained(tmp_path: Path, broker: Broker) -> None:
+    with (
+        serving(settings(tmp_path, broker), broker),
+        Asker(broker) as asker,
+        Collector(broker, "edgetrack/v1/gate-01/north/snapshot") as shown,
+    ):
+        answer = asker.ask("snapshot", {"raw": True})["result"]
+        [picture] = shown.wait_for(lambda messages: len(messages) == 1)
+    assert (answer["jpeg"], answer["size"]) == ("", [320, 192])
+    assert decoded({"jpeg": base64.b64encode(picture.payload)}).shape == (192, 320, 3)
+    assert not picture.retain
