@@ -26,7 +26,7 @@ from edgetrack.refine import Refiner, open_refiner
 from edgetrack.request import VERBS, Daemon, Reloaded, Service
 from edgetrack.scene import Scene
 from edgetrack.track.tracker import Tracker
-from edgetrack.types import Info, Tracks
+from edgetrack.types import Info, Picture, Tracks
 
 log = logging.getLogger(__name__)
 
@@ -69,9 +69,9 @@ def build(config: Config, recorder: Idle = IDLE) -> Parts:
         ModelError: a model cannot be loaded or does not fit its task.
         ConfigError: a class name that the detector does not know.
     """
-    source = open_source(config.capture)
     detectors = open_detectors(config)
     detector = detectors[0]
+    source = open_source(config.capture, looks_ahead(config, detector), max(1, config.detect.ahead))
     return Parts(
         config=config,
         source=source,
@@ -100,6 +100,14 @@ def open_detectors(config: Config) -> list[Detector]:
             f"detect.model has {len(detector.names)}, {', '.join(detector.names[:5])} ...; give one with the same"
         )
     return [detector, second]
+
+
+def looks_ahead(config: Config, detector: Detector) -> Callable[[Picture, int], object] | None:
+    """What begins a look at a recording's picture before the loop is there; None where it is not known at which."""
+    every = config.detect.every
+    if not config.detect.ahead or every == "auto" or config.pace.motion_gate:
+        return None
+    return lambda picture, index: detector.begin(picture) if index % every == 0 else None
 
 
 def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Config]) -> None:
@@ -140,7 +148,7 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
                 detections = None  # did not look; empty: looked and saw nothing
                 detector = parts.pace.turn(frame, tracks)
                 if detector is not None:
-                    detections = detector.detect(frame.picture)
+                    detections = detector.detect(frame.picture, frame.begun)
                     monitor.lap("detect")
                     wanted = parts.tracker.wanted(frame.time, detections)
                     detections = parts.embedder.embed(frame.picture, detections, wanted)

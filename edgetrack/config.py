@@ -201,6 +201,14 @@ class DetectConfig(Settings, frozen=True, kw_only=True):
         float, Meta(ge=0, le=1, description="overlap above which the weaker of one class is dropped")
     ] = 0.5
     max_detections: Annotated[int, Meta(ge=1, le=1000, description="per picture, best first")] = 300
+    ahead: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=8,
+            description="recordings: sessions of the model beside the loop, runtime.threads each; 0: none, in the loop",
+        ),
+    ] = 1
     every: Annotated[
         Annotated[int, Meta(ge=1, le=100)] | Literal["auto"],
         Meta(description="look at every Nth picture of the camera, the filter predicts between; auto: pace decides"),

@@ -206,13 +206,17 @@ class Blob:
 
     def put(self, row: int, picture: Picture, fit: Fit) -> None:
         """Write a picture into one row of the batch, where `fit` says, and the fill round it."""
+        self.fill(row, self._resizer.planes(picture, *fit.inner), fit)
+
+    def fill(self, row: int, planes: tuple[Plane, Plane, Plane], fit: Fit) -> None:
+        """The same with a picture that is resized already: blue, green and red, each of `fit.inner`."""
         if fit != self._fits[row]:
             self._fits[row] = fit
             if fit.inner != fit.target:
                 every = np.full((1, 1), self._fill, np.uint8)
                 self._write((every, every, every), self._planar[row])
         inner = self._planar[row, :, fit.top : fit.top + fit.inner[1], fit.left : fit.left + fit.inner[0]]
-        self._write(self._resizer.planes(picture, *fit.inner), inner)
+        self._write(planes, inner)
 
     def _write(self, planes: tuple[Plane, Plane, Plane], place: NDArray[Any]) -> None:
         for channel, plane in enumerate(self._order):

@@ -117,6 +117,7 @@ def alternate(config: Config, seconds: float) -> tuple[list[Turn], tuple[int, in
     source = Alternating(parts.source, stopwatch, lambda frame: partial(infer, prepare(frame.picture)[0]), seconds)
     for owner, method, stage in (
         (detector, "detect", "decode"),
+        (detector, "outputs", "infer"),  # or waits for it, where it runs beside
         (detector, "prepare", "scale"),
         (detector.model, "run", "infer"),
         (parts.embedder, "embed", "embed"),

@@ -9,6 +9,7 @@ import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -18,7 +19,7 @@ import msgspec
 from edgetrack.bench.alternate import Turn, alternate
 from edgetrack.bench.process import Alone, run_alone
 from edgetrack.bench.stopwatch import REST, Cost
-from edgetrack.config import Config, FileCapture, ImagesCapture, JsonlPublish, MqttPublish
+from edgetrack.config import Config, FileCapture, ImagesCapture, JsonlPublish, LiveOptions, MqttPublish
 from edgetrack.configfile import load
 from edgetrack.demo.broker import OwnBroker
 from edgetrack.errors import PublishError
@@ -54,10 +55,12 @@ class DaemonCost:
     daemon: Each  # CPU of all threads
     bare: Each
     stages: dict[str, Each]  # of the loop's thread
-    capture_cpu_ms: float  # beside the loop: reading, decoding, converting to BGR
+    ahead: int  # sessions of the model beside the loop; 0: it runs in the loop
+    infer_cpu_ms: float  # beside the loop
+    capture_cpu_ms: float  # beside the loop: reading, decoding, scaling for what runs beside
     deliver_cpu_ms: float  # beside the loop: outbox, MQTT, files
     efficiency: float  # pictures/s of the daemon over runs/s of the model alone
-    undisturbed: float | None  # the same by CPU time of model and loop: on cores that nobody else uses; one thread only
+    undisturbed: float | None  # the same by CPU time: on cores that nobody else uses; with one inference thread only
     cpu_ratio: float  # CPU of a picture over CPU of a run
     alone: Alone  # as a process of its own
 
@@ -88,10 +91,12 @@ def measure(config: Config, seconds: float) -> DaemonCost:
         daemon=middle([turn.daemon for turn in turns]),
         bare=middle([turn.bare for turn in turns]),
         stages={stage: middle([turn.stages.get(stage, Cost()) for turn in turns]) for stage in STAGES},
+        ahead=beside(config),
+        infer_cpu_ms=of(turns, lambda turn: turn.beside_cpu_s["infer"] * 1e3),
         capture_cpu_ms=of(turns, lambda turn: turn.beside_cpu_s["capture"] * 1e3),
         deliver_cpu_ms=of(turns, lambda turn: turn.beside_cpu_s["deliver"] * 1e3),
         efficiency=of(turns, lambda turn: turn.bare.wall_s / turn.daemon.wall_s),
-        undisturbed=of(turns, loop_share) if config.runtime.threads == 1 else None,
+        undisturbed=of(turns, partial(idle_share, beside(config))) if config.runtime.threads == 1 else None,
         cpu_ratio=of(turns, lambda turn: turn.daemon.cpu_s / turn.bare.cpu_s),
         alone=alone,
     )
@@ -135,9 +140,17 @@ def of(turns: Sequence[Turn], figure: Callable[[Turn], float]) -> float:
     return median(map(figure, turns))
 
 
-def loop_share(turn: Turn) -> float:
-    """CPU of the model alone over that of the loop's thread."""
-    return turn.bare.cpu_s / sum(cost.cpu_s for cost in turn.stages.values())
+def idle_share(sessions: int, turn: Turn) -> float:
+    """CPU of the model alone over that of the busiest thread, or of all of them on the cores there are."""
+    loop = sum(cost.cpu_s for cost in turn.stages.values())
+    infer = turn.beside_cpu_s["infer"] / max(sessions, 1)
+    whole = turn.daemon.cpu_s / len(os.sched_getaffinity(0))
+    return turn.bare.cpu_s / max(loop, infer, turn.beside_cpu_s["capture"], whole)
+
+
+def beside(config: Config) -> int:
+    """Sessions that run beside the loop: those of a recording."""
+    return 0 if isinstance(config.capture, LiveOptions) else config.detect.ahead
 
 
 def machine() -> str:
@@ -163,7 +176,10 @@ def table(cost: DaemonCost) -> str:
     lines += ["", "in the loop"]
     for stage, each in cost.stages.items():
         lines.append(f"  {stage:17} {'':9} {each.wall_ms:8.2f} {each.cpu_ms:8.2f}")
-    lines += ["beside it"]
+    lines += [
+        f"beside it, {cost.ahead} session{'s' if cost.ahead > 1 else ''} of the model" if cost.ahead else "beside it"
+    ]
+    lines += [f"  {'infer':17} {'':18} {cost.infer_cpu_ms:8.2f}"] * bool(cost.ahead)
     lines += [f"  {'read and decode':17} {'':18} {cost.capture_cpu_ms:8.2f}"]
     lines += [f"  {'deliver':17} {'':18} {cost.deliver_cpu_ms:8.2f}", ""]
     alone = cost.alone

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from edgetrack.capture.ahead import Ahead
+from edgetrack.capture.ahead import Ahead, Begin
 from edgetrack.capture.latest import Latest
 from edgetrack.config import Capture, LiveOptions
 from edgetrack.errors import CaptureError
@@ -58,8 +58,14 @@ PLACES = {  # each a `latest.Camera` or an `ahead.Recording`
 }
 
 
-def open_source(config: Capture) -> Source:
-    """The source that the configuration names; nothing is opened until it is entered."""
+def open_source(config: Capture, begin: Begin | None = None, depth: int = 1) -> Source:
+    """The source that the configuration names; nothing is opened until it is entered.
+
+    Args:
+        begin: called with every picture of a recording and its index as soon as it is decoded, by the reader's thread;
+            what it returns is `Frame.begun`. Of a live picture nobody knows whether it will ever be handed out.
+        depth: pictures of a recording that wait for the loop, besides the one in the reader's hand.
+    """
     place, needs = PLACES[config.__struct_config__.tag]  # type: ignore[index]
     part = load(place, needs, CaptureError)(config)
-    return Latest(part, config) if isinstance(config, LiveOptions) else Ahead(part)
+    return Latest(part, config) if isinstance(config, LiveOptions) else Ahead(part, begin, depth)

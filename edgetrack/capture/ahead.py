@@ -6,7 +6,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-AHEAD = 1  # pictures that wait, besides the one in the reader's hand; of 1080p each takes 3 MB, or as BGR 6
 WAIT_S = 0.5  # longest silence towards the loop, so that it can be stopped while a picture is not due yet
 CLOSE_S = 1.0  # longest wait for the decoder
 
@@ -29,6 +28,10 @@ class Timed(NamedTuple):
 
     picture: Picture
     time: float  # s since the first one, never goes back
+    begun: object = None
+
+
+Begin = Callable[[Picture, int], object]  # of a picture and its index
 
 
 class Recording(Protocol):
@@ -53,11 +56,16 @@ class Ahead:
 
     `Frame.time` is media time from 0, `utc` the wall clock at the start plus that. `captured` is the moment of handing
     out: until then nobody could have had the picture, and time in the queue is no latency.
+
+    Args:
+        begin: called with every picture and its index, by the reader's thread, for `Frame.begun`.
+        depth: pictures that wait, besides the one in the reader's hand; of 1080p each takes 3 MB, or as BGR 6.
     """
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, begin: Begin | None = None, depth: int = 1) -> None:
         self._recording = recording
-        self._ready: queue.Queue[Timed | CaptureError | None] = queue.Queue(AHEAD)
+        self._begin = begin
+        self._ready: queue.Queue[Timed | CaptureError | None] = queue.Queue(depth)
         self._next: Timed | None = None  # taken from the queue, perhaps not due yet
         self._frames = 0
         self._began = (0.0, 0.0)  # s, monotonic and since 1970, when the first picture was there
@@ -118,7 +126,7 @@ class Ahead:
         timed, self._next = self._next, None
         self._frames += 1
         utc = self._began[1] + timed.time
-        return Frame(timed.picture, self._frames - 1, time=timed.time, utc=utc, captured=time.monotonic())
+        return Frame(timed.picture, self._frames - 1, timed.time, utc, time.monotonic(), timed.begun)
 
     def _check_reader(self) -> None:
         if self._reader is not None and not self._reader.is_alive() and self._ready.empty():
@@ -128,8 +136,9 @@ class Ahead:
         """The thread: decodes until the queue is full, ends with None or with what went wrong."""
         try:
             with closing(self._recording.pictures()) as pictures:
-                for picture in pictures:
-                    self._ready.put(picture)
+                for index, timed in enumerate(pictures):
+                    begun = None if self._begin is None else self._begin(timed.picture, index)
+                    self._ready.put(timed._replace(begun=begun))
                     if self._stop.is_set():
                         return
             self._ready.put(None)

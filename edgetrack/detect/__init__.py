@@ -28,7 +28,11 @@ class Detector(Protocol):
     def providers(self) -> tuple[str, ...]:
         """Where the model really runs, as in `runtime.providers`."""
 
-    def detect(self, picture: Picture) -> Detections: ...
+    def begin(self, picture: Picture) -> object:
+        """Look at a picture beside the caller, which goes on; for one other thread than that of `detect`."""
+
+    def detect(self, picture: Picture, begun: object = None) -> Detections:
+        """`begun`: what `begin` gave for this picture, if it was called."""
 
 
 class Embedder(Protocol):

@@ -6,11 +6,13 @@ import ast
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from edgetrack import boxes
 from edgetrack.config import DetectConfig, InputFormat, RuntimeConfig
+from edgetrack.detect.beside import Begun, Beside, Outputs
 from edgetrack.detect.forms import KNOWN, recognise
 from edgetrack.detect.heads import Array, Candidates, Head, Rows, Size
 from edgetrack.detect.labels import floor_of, from_metadata, names_of
@@ -53,7 +55,12 @@ class YoloDetector:
         self._config = config
         dtype = self.model.inputs[0].dtype
         pixels, self._fitting = _format(config.input, self.form, raw=dtype == np.uint8)
-        self._blob = Blob(1, self.size, pixels, dtype, channels_last, FILL)
+        blob = partial(Blob, 1, self.size, pixels, dtype, channels_last, FILL)
+        self._blob = blob()
+        models = [self.model, *(OnnxModel(config.model, runtime) for _ in range(config.ahead - 1))][: config.ahead]
+        for model in models[1:]:
+            model.warm_up(shape)
+        self._beside = Beside([(model, blob()) for model in models]) if models else None
         self._warned: set[str] = set()
         form = f"{self.head}, {self.size[0]} x {self.size[1]} px, {len(self.names)} classes"
         log.info("%s: %s, on %s", config.model, form, ", ".join(self.providers))
@@ -63,18 +70,32 @@ class YoloDetector:
         """Form of the outputs, as in `detect.head`."""
         return self.form.name
 
-    def detect(self, picture: Picture) -> Detections:
+    def detect(self, picture: Picture, begun: object = None) -> Detections:
         """Objects in a picture, best first; boxes in its pixels, clipped to it.
 
         Args:
             picture: of any size.
+            begun: what `begin` gave for it.
         """
-        blob, fit = self.prepare(picture)
-        outputs = [output.astype(np.float32, copy=False) for output in self.model.run(blob)]
+        raw, fit = self.outputs(picture, begun)
+        outputs = [output.astype(np.float32, copy=False) for output in raw]
         xyxy, score, class_id = self._suppress(*self._finite(*self.form.decode(outputs, self._floor)))
         xyxy = boxes.clip(fit.to_picture(xyxy), *fit.source)
         whole = np.flatnonzero((xyxy[:, 2:] > xyxy[:, :2]).all(axis=1))[: self._config.max_detections]
         return Detections(xyxy[whole], score[whole], class_id[whole].astype(np.int32))
+
+    def begin(self, picture: Picture) -> Begun | None:
+        """Look at a picture beside the caller, which goes on; for one other thread than that of `detect`."""
+        if self._beside is None:
+            return None
+        return self._beside.begin(picture, Fit.of(size_of(picture), self.size, self._fitting))
+
+    def outputs(self, picture: Picture, begun: object = None) -> tuple[Outputs, Fit]:
+        """What the model says, as it comes, and where the picture lay in its input."""
+        if isinstance(begun, Begun):
+            return begun.outputs.result(), begun.fit
+        blob, fit = self.prepare(picture)
+        return self.model.run(blob), fit
 
     def prepare(self, picture: Picture) -> tuple[Array, Fit]:
         """The model's input for a picture, valid until the next call, and where the picture lies in it."""

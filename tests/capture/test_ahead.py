@@ -10,9 +10,11 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from edgetrack.capture.ahead import AHEAD, Ahead, Timed
+from edgetrack.capture.ahead import Ahead, Timed
 from edgetrack.errors import CaptureError
 from tests.capture.contract import readers, take
+
+DEPTH = 2
 
 
 class Scripted:
@@ -40,13 +42,20 @@ def numbered(count: int) -> Iterator[Timed]:
 
 def test_decoding_runs_ahead_of_the_loop_and_no_further() -> None:
     recording = Scripted(lambda: numbered(50))
-    with Ahead(recording) as running:
+    with Ahead(recording, depth=DEPTH) as running:
         take(running, 1)
         until = time.monotonic() + 10
-        while recording.decoded < AHEAD + 2 and time.monotonic() < until:
+        while recording.decoded < DEPTH + 2 and time.monotonic() < until:
             time.sleep(0.01)
         time.sleep(0.05)
-        assert recording.decoded == AHEAD + 2  # one handed out, a queue full, one in the reader's hand
+        assert recording.decoded == DEPTH + 2  # one handed out, a queue full, one in the reader's hand
+
+
+def test_what_was_begun_with_a_picture_comes_with_it() -> None:
+    begun = lambda picture, index: (picture, index)  # noqa: E731
+    with Ahead(Scripted(lambda: numbered(5)), begun) as running:
+        frames = take(running, 5)
+    assert [frame.begun for frame in frames] == [(frame.picture, index) for index, frame in enumerate(frames)]
 
 
 def test_a_slow_decoder_does_not_hold_the_loop() -> None:
