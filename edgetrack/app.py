@@ -232,6 +232,7 @@ def describe(parts: Parts) -> Info:
         model=config.detect.model.rsplit("/", 1)[-1],
         head=detector.head,
         providers=tuple(detector.providers),
+        refused=detector.refused,
         embedder=str(config.embed.__struct_config__.tag),
         classes=tuple(name for name in detector.names if not config.detect.classes or name in config.detect.classes),
         lines={

@@ -25,6 +25,7 @@ from edgetrack.registry import load
 
 if TYPE_CHECKING:
     from edgetrack.app import Wishes
+    from edgetrack.config import Config
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("config", type=Path, metavar="CONFIG", help="YAML file; configs/edgetrack.yaml lists every key")
     verb.add_argument("--record", type=Path, metavar="FILE", help="write what tracker and scene receive, for replay")
     verb.add_argument("--record-mb", type=float, default=1024.0, metavar="MB", help="of all its files; default: 1024")
+    _add_strict(verb)
     verb.set_defaults(verb=run)
 
     verb = verbs.add_parser("replay", help="what was recorded through tracker and scene again: the same events")
@@ -79,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("check", help="validate a configuration without running it")
     verb.add_argument("config", type=Path, metavar="CONFIG")
     verb.add_argument("--probe", action="store_true", help="also open the camera, the models and the broker")
+    _add_strict(verb)
     verb.set_defaults(verb=check)
 
     models = verbs.add_parser("model", help="fetch, know, quantize and judge models")
@@ -138,6 +141,12 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _add_strict(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--strict", action="store_true", help="refuse where a model does not run on the first of runtime.providers"
+    )
+
+
 def _add_detections(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--detections", default="det_frcnn.txt", metavar="FILE", help="to follow; default: det_frcnn.txt")
     verb.add_argument("--min-score", type=float, default=0.5, help="of those detections; default: 0.5")
@@ -159,11 +168,20 @@ def run(arguments: argparse.Namespace) -> int:
     from edgetrack.notify import Systemd
     from edgetrack.record import Idle, Recorder
 
-    config = load(arguments.config)
+    def config() -> Config:
+        return _strictly(load(arguments.config), arguments.strict)
+
     recorder = Idle() if arguments.record is None else Recorder(arguments.record, arguments.record_mb)
     with wishes_from_signals() as wishes:
-        app.run(app.build(config, recorder), wishes, Systemd(), lambda: load(arguments.config))
+        app.run(app.build(config(), recorder), wishes, Systemd(), config)
     return 0
+
+
+def _strictly(config: Config, strict: bool) -> Config:
+    """The same configuration, strict about what models run on."""
+    from msgspec.structs import replace
+
+    return replace(config, runtime=replace(config.runtime, strict=True)) if strict else config
 
 
 def replay(arguments: argparse.Namespace) -> int:
@@ -184,7 +202,7 @@ def check(arguments: argparse.Namespace) -> int:
     for mistake in configfile.check(arguments.config):
         if mistake.hint:
             print(mistake)
-    config = configfile.load(arguments.config)
+    config = _strictly(configfile.load(arguments.config), arguments.strict)
     if arguments.probe:
         from edgetrack.probe import probe
 

@@ -27,7 +27,7 @@ Side = Annotated[int, Meta(ge=16, le=8192)]  # of a model's input, px
 Shift = Annotated[float, Meta(ge=-255, le=255)]
 Divisor = Annotated[float, Meta(gt=0, le=255)]
 Verb = Literal["reload", "reset_counts", "snapshot"]  # what `edgetrack.request` knows; a test compares them
-Provider = Annotated[str, Meta(pattern="^(tensorrt|cuda|openvino|xnnpack|cpu)$")]
+Provider = Annotated[str, Meta(pattern="^(tensorrt|cuda|openvino|xnnpack|qnn|cpu)$")]
 
 # Paths, told apart for `edgetrack.configfile`: what must exist, and what may be a name in the catalogue of models.
 ModelFile = Annotated[str, Meta(min_length=1, extra={"path": "model"})]
@@ -413,12 +413,30 @@ class EventsConfig(Settings, frozen=True, kw_only=True):
 # --- runtime, health -------------------------------------------------------------------------------------------------
 
 
+Options = dict[str, str]
+
+
+class ProviderOptions(Settings, frozen=True, kw_only=True):
+    """What providers are told, as ONNX Runtime names it."""
+
+    tensorrt: Annotated[Options, Meta(description="such as trt_fp16_enable: '1'")] = field(default_factory=dict)
+    cuda: Annotated[Options, Meta(description="such as gpu_mem_limit: '1073741824'")] = field(default_factory=dict)
+    openvino: Annotated[Options, Meta(description="such as device_type: GPU")] = field(default_factory=dict)
+    xnnpack: Annotated[Options, Meta(description="such as intra_op_num_threads: '2'")] = field(default_factory=dict)
+    qnn: Annotated[Options, Meta(description="such as htp_performance_mode: burst")] = field(default_factory=dict)
+
+
 class RuntimeConfig(Settings, frozen=True, kw_only=True):
     """How ONNX Runtime runs the models."""
 
     providers: Annotated[
-        list[Provider], Meta(min_length=1, description="in order of preference: tensorrt, cuda, openvino, xnnpack, cpu")
+        list[Provider],
+        Meta(min_length=1, description="in order of preference: tensorrt, cuda, openvino, xnnpack, qnn, cpu"),
     ] = field(default_factory=lambda: ["cpu"])
+    options: Annotated[ProviderOptions, Meta(description="over what is usual for each provider")] = ProviderOptions()
+    strict: Annotated[
+        bool, Meta(description="refuse to start where a model does not run on the first provider; run --strict too")
+    ] = False
     threads: Annotated[int, Meta(ge=0, le=64, description="for one inference; 0: cores - 1, at least 1")] = 0
     allow_spinning: Annotated[
         bool, Meta(description="waiting threads burn their core: a little faster, much hotter")

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgetrack import providers
 from edgetrack.config import RuntimeConfig
-from edgetrack.errors import ConfigError, ModelError
+from edgetrack.errors import ModelError
 
 # Before the import: release 1.31 keeps a device id and reports figures of use to its maker unless told not to.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -24,13 +25,6 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
 log = logging.getLogger(__name__)
 
-PROVIDERS = {  # the word of runtime.providers -> ONNX Runtime's name, and what brings it
-    "tensorrt": ("TensorrtExecutionProvider", "install onnxruntime-gpu with TensorRT, on a Jetson NVIDIA's own wheel"),
-    "cuda": ("CUDAExecutionProvider", "install onnxruntime-gpu, on a Jetson NVIDIA's own wheel"),
-    "openvino": ("OpenVINOExecutionProvider", "install onnxruntime-openvino"),
-    "xnnpack": ("XnnpackExecutionProvider", "build onnxruntime with --use_xnnpack"),
-    "cpu": ("CPUExecutionProvider", "install onnxruntime"),
-}
 TYPES: dict[str, np.dtype[Any]] = {
     "tensor(float)": np.dtype(np.float32),
     "tensor(float16)": np.dtype(np.float16),
@@ -73,6 +67,8 @@ PREFIXES = re.compile(  # what stands before the gist of its messages: code, fil
 )
 SILENT = 4  # fatal only: ONNX Runtime also raises what it logs as an error
 
+Opened = tuple[ort.InferenceSession, tuple[str, ...], dict[str, str]]  # providers, and why others are not
+
 ort.set_default_logger_severity(SILENT)
 
 
@@ -96,6 +92,7 @@ class OnnxModel:
         inputs, outputs: names, shapes and types.
         metadata: what the exporter wrote into the file.
         providers: what it really runs on, in order of preference, as in `runtime.providers`.
+        refused: those of the configuration that it does not run on, and why.
 
     Raises:
         ModelError: the file is not there, is not ONNX, is damaged, or needs what this ONNX Runtime lacks.
@@ -106,7 +103,8 @@ class OnnxModel:
         self.path = path
         check_file(path)
         threads = config.threads or default_threads()
-        self._session, self.providers = _open(path, config, threads)
+        self._config, self._threads = config, threads
+        self._take(_open(path, config, threads))
         self.inputs = tuple(map(_tensor, self._session.get_inputs()))
         self.outputs = tuple(map(_tensor, self._session.get_outputs()))
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
@@ -114,6 +112,23 @@ class OnnxModel:
         log.debug(
             "%s: on %s with %d threads, inputs %s", path, self.providers, threads, ", ".join(map(str, self.inputs))
         )
+
+    def _take(self, opened: Opened) -> None:
+        """Keep a session, and tell once what it does not run on.
+
+        Raises:
+            ModelError: `runtime.strict`, and it is not the first provider of the configuration.
+        """
+        self._session, self.providers, self.refused = opened
+        first = self._config.providers[0]
+        why = "; ".join(f"{word}: {reason}" for word, reason in self.refused.items())
+        if self._config.strict and first in self.refused:
+            raise ModelError(
+                f"{self.path}: would run on {self.providers[0]} instead of {first} ({why}); "
+                "mend that, name another first in runtime.providers, or leave strict away"
+            )
+        if self.refused:
+            log.warning("%s: runs on %s; %s", self.path, ", ".join(self.providers), why)
 
     def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """All outputs for the inputs in the order of `self.inputs`.
@@ -134,11 +149,24 @@ class OnnxModel:
     def warm_up(self, *shapes: Sequence[int]) -> list[NDArray[Any]]:
         """Run once on zeros, so that the first picture is as quick as the next, and return the outputs.
 
+        A provider that loads a model and cannot run it is left for the next one, as one that cannot load it.
+
         Args:
             shapes: of the inputs; without them the model's own, with 1 for what is open.
         """
         wanted = shapes or [[n or 1 for n in tensor.shape] for tensor in self.inputs]
-        return self.run(*(np.zeros(shape, t.dtype) for shape, t in zip(wanted, self.inputs, strict=True)))
+        zeros = [np.zeros(shape, t.dtype) for shape, t in zip(wanted, self.inputs, strict=True)]
+        tried: list[str] = []
+        while True:
+            try:
+                return self.run(*zeros)
+            except ModelError as error:
+                if self.providers[0] == "cpu":
+                    raise
+                tried.append(self.providers[0])
+                session, used, refused = _open(self.path, self._config, self._threads, tried)
+                why = str(error).removeprefix(f"{self.path}: cannot run: ").partition("; given")[0]
+                self._take((session, used, refused | {tried[-1]: f"fails when it runs ({why})"}))
 
 
 def default_threads() -> int:
@@ -172,44 +200,42 @@ def _neighbours(file: Path) -> str:
     return f"did you mean {near[0]}?" if near else "set the path of an ONNX file"
 
 
-def _open(path: str, config: RuntimeConfig, threads: int) -> tuple[ort.InferenceSession, tuple[str, ...]]:
-    wanted = _available(config.providers)
+def _open(path: str, config: RuntimeConfig, threads: int, tried: Sequence[str] = ()) -> Opened:
+    """A session on the first provider that takes the model, and why the ones before it do not.
+
+    Args:
+        tried: providers that have failed in a run.
+
+    Raises:
+        ModelError: cpu cannot load it either, or `runtime.strict` allows no other provider than the first.
+    """
+    wanted, refused = providers.known(config.providers, ort.get_available_providers())
+    wanted = [word for word in wanted if word not in tried]
     options = _options(config, threads)
-    try:
-        session = _session(path, options, wanted, threads)
-    except ORT_ERRORS as error:
-        if wanted == ["cpu"]:
-            raise ModelError(f"{path}: {_explain(error, path)}") from error
-        failed = ", ".join(word for word in wanted if word != "cpu")
-        log.warning("%s: %s cannot run it (%s); using cpu", path, failed, _one_line(error, path))
-        wanted = ["cpu"]
+    while True:
         try:
-            session = _session(path, options, wanted, threads)
+            session = _session(path, options, wanted, config, threads)
         except ORT_ERRORS as error:
-            raise ModelError(f"{path}: {_explain(error, path)}") from error
-    words = {name: word for word, (name, _) in PROVIDERS.items()}
-    used = tuple(words.get(name, name) for name in session.get_providers())
-    refused = [word for word in wanted if word not in used]
-    if refused:
-        log.warning("runtime.providers: %s did not start; using %s", ", ".join(refused), ", ".join(used))
-    return session, used
+            if wanted == ["cpu"]:
+                raise ModelError(f"{path}: {_explain(error, path)}") from error
+            refused[wanted[0]] = f"cannot run it ({_one_line(error, path)})"
+            wanted = wanted[1:]
+            continue
+        return session, *_used(session, wanted, refused)
 
 
-def _available(providers: Sequence[str]) -> list[str]:
-    """Those of `runtime.providers` that this ONNX Runtime has, and cpu last."""
-    here = ort.get_available_providers()
-    known = []
-    for word in providers:
-        if word not in PROVIDERS:
-            near = difflib.get_close_matches(word, PROVIDERS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"choose of {', '.join(PROVIDERS)}"
-            raise ConfigError(f"runtime.providers: {word!r} is unknown; {hint}")
-        name, remedy = PROVIDERS[word]
-        if name in here:
-            known.append(word)
-        else:
-            log.warning("runtime.providers: %s is not part of this onnxruntime; %s, or remove the word", word, remedy)
-    return [*known, "cpu"] if "cpu" not in known else known
+def _used(
+    session: ort.InferenceSession, wanted: Sequence[str], refused: dict[str, str]
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """What really runs operators of the model, and why the rest does not."""
+    started = tuple(providers.WORDS.get(name, name) for name in session.get_providers())
+    silent = {word: "did not start; are its libraries and its device there?" for word in wanted if word not in started}
+    if started == ("cpu",) or not hasattr(session, "get_provider_graph_assignment_info"):  # told since release 1.24
+        return started, refused | silent
+    parts = session.get_provider_graph_assignment_info()
+    busy = {providers.WORDS.get(part.ep_name, part.ep_name) for part in parts if part.get_nodes()}
+    idle = {word: "takes none of its operators" for word in started if word not in busy and word != "cpu"}
+    return tuple(word for word in started if word not in idle), refused | silent | idle
 
 
 def _options(config: RuntimeConfig, threads: int) -> ort.SessionOptions:
@@ -221,13 +247,16 @@ def _options(config: RuntimeConfig, threads: int) -> ort.SessionOptions:
     options.enable_mem_pattern = False  # as quick without, and 10 MB less with batches of changing size
     # A waiting thread that spins burnt 51 ms of CPU a frame at 20 frames/s where a sleeping one took 10, for 1 to 3 ms.
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(config.allow_spinning)))
+    if list(config.providers) != ["cpu"]:
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     return options
 
 
-def _session(path: str, options: ort.SessionOptions, words: Sequence[str], threads: int) -> ort.InferenceSession:
-    own = {"xnnpack": {"intra_op_num_threads": str(threads)}}  # it keeps a pool of its own
-    providers = [(PROVIDERS[word][0], own.get(word, {})) for word in words]
-    return ort.InferenceSession(path, options, providers=providers, enable_fallback=0)
+def _session(
+    path: str, options: ort.SessionOptions, words: Sequence[str], config: RuntimeConfig, threads: int
+) -> ort.InferenceSession:
+    chosen = [(providers.PROVIDERS[word].name, providers.options(word, config, threads)) for word in words]
+    return ort.InferenceSession(path, options, providers=chosen, enable_fallback=0)
 
 
 def _tensor(node: Any) -> Tensor:

@@ -284,6 +284,7 @@ class Info:
     model: str
     head: str
     providers: tuple[str, ...]
+    refused: Mapping[str, str]  # providers of the configuration that the detector does not run on, and why
     embedder: str
     classes: tuple[str, ...]  # those that are reported
     lines: Mapping[str, Any]  # name -> {"start": [x, y], "end": [x, y]}, fractions; "classes" if not all count

@@ -160,11 +160,26 @@ def test_an_input_that_does_not_fit_is_one_line_with_both_shapes(
 def test_a_provider_that_is_not_there_is_one_warning_and_cpu(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "doubling.onnx"
     path.write_bytes(GOOD)
-    model = OnnxModel(str(path), RuntimeConfig(providers=["openvino", "cpu"]))
+    model = OnnxModel(str(path), RuntimeConfig(providers=["tensorrt", "cpu"]))
     assert model.providers == ("cpu",)
     [record] = caplog.records
     assert record.levelno == logging.WARNING
-    assert "openvino is not part of this onnxruntime; install onnxruntime-openvino" in record.getMessage()
+    assert "runs on cpu; tensorrt: not part of this onnxruntime; install onnxruntime-gpu" in record.getMessage()
+    assert list(model.refused) == ["tensorrt"]
+
+
+def test_strict_refuses_where_the_first_provider_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "doubling.onnx"
+    path.write_bytes(GOOD)
+    with pytest.raises(ModelError, match=r"would run on cpu instead of tensorrt .*; mend that, name another first in"):
+        OnnxModel(str(path), RuntimeConfig(providers=["tensorrt", "cpu"], strict=True))
+
+
+def test_strict_is_content_with_the_first_provider(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "doubling.onnx"
+    path.write_bytes(GOOD)
+    model = OnnxModel(str(path), RuntimeConfig(providers=["cpu", "tensorrt"], strict=True))
+    assert model.providers == ("cpu",)
 
 
 def test_a_provider_that_does_not_exist_is_a_mistake_in_the_configuration(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What is in a picture: object detectors and appearance descriptors."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
@@ -27,6 +28,10 @@ class Detector(Protocol):
     @property
     def providers(self) -> tuple[str, ...]:
         """Where the model really runs, as in `runtime.providers`."""
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """Those of `runtime.providers` that it does not run on, and why."""
 
     def begin(self, picture: Picture) -> object:
         """Look at a picture beside the caller, which goes on; for one other thread than that of `detect`."""

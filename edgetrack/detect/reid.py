@@ -40,15 +40,15 @@ class ReidEmbedder:
 
     def __init__(self, config: ReidEmbed, runtime: RuntimeConfig) -> None:
         self._model = OnnxModel(config.model, runtime)
-        self.providers = self._model.providers
         size, fixed, channels_last = _input(self._model)
         pixels, self._fitting = _format(config.input, channels_last)
         self._blob = Blob(fixed or 1, size, pixels, self._model.inputs[0].dtype, channels_last)
         self._renew = (size, pixels, self._model.inputs[0].dtype, channels_last)
         self._fixed = fixed is not None
+        outputs = self._model.warm_up(self._blob.array.shape)
+        self.providers = self._model.providers
         self._most = CPU_BATCH if self.providers == ("cpu",) else MAX_BATCH
         self._warned = False
-        outputs = self._model.run(self._blob.array)
         crops, shape = len(self._blob.array), outputs[0].shape
         self.width = outputs[0].size // crops
         if shape[:1] != (crops,) or not 1 < self.width <= MAX_WIDTH:

@@ -36,6 +36,7 @@ class YoloDetector:
         names: of the classes, by class_id.
         size: width and height of the model's input, px.
         providers: what the model really runs on.
+        refused: those of the configuration that it does not run on, and why.
 
     Raises:
         ModelError: the file cannot be loaded or run, or no form fits.
@@ -44,10 +45,10 @@ class YoloDetector:
 
     def __init__(self, config: DetectConfig, runtime: RuntimeConfig) -> None:
         self.model = OnnxModel(config.model, runtime)
-        self.providers = self.model.providers
         self.size, channels_last = _input_size(self.model, config.size)
         shape = (1, *self.size[::-1], 3) if channels_last else (1, 3, *self.size[::-1])
         outputs = self.model.warm_up(shape)
+        self.providers, self.refused = self.model.providers, self.model.refused
         own = from_metadata(config.model, self.model.metadata)
         self.form = _head(self.model, config.head, self.size, outputs, None if own is None else len(own))
         self.names = names_of(config, own, self.form.classes)

@@ -240,6 +240,7 @@ class Encoder:
             model=event.model,
             head=event.head,
             providers=list(event.providers),
+            refused=dict(event.refused),
             embedder=event.embedder,
             classes=list(event.classes),
             lines=dict(event.lines),

@@ -155,7 +155,8 @@ class Start(Envelope, kw_only=True, tag="edgetrack.info/1"):
     config_hash: str
     model: str
     head: str
-    providers: list[str]
+    providers: Annotated[list[str], Meta(description="what the detector really runs on")]
+    refused: Annotated[dict[str, str], Meta(description="providers that were wanted and are not used -> why")]
     embedder: str
     classes: Annotated[list[str], Meta(description="those that are reported")]
     lines: Annotated[dict[str, Any], Meta(description="name -> start and end, fractions; classes, if not all count")]

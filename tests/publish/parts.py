@@ -101,6 +101,7 @@ def info(lines: tuple[str, ...] = ("door",), zones: tuple[str, ...] = ("porch",)
         model="nano.onnx",
         head="yolox",
         providers=("cpu",),
+        refused={},
         embedder="reid",
         classes=NAMES,
         lines={name: {"start": (0.3, 0.9), "end": (0.5, 0.9)} for name in lines},
