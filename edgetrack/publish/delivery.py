@@ -258,10 +258,9 @@ class MqttOutlet:
     def _tell_again(self) -> None:
         if self._again_at and time.monotonic() > self._again_at:
             self._again_at = 0.0
-            found = self._told.get(self._discovery.topic)
-            if found is not None:
-                with self._lock:
-                    self._backlog.add(found)
+            with self._lock:
+                for message in self._discovery.again():
+                    self._backlog.add(message)
 
     def _answer(self, link: Link, under_way: dict[int, tuple[str, int | None]]) -> None:
         """Hand over answers to requests, before all else: somebody waits for them."""

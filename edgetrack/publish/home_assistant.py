@@ -40,6 +40,8 @@ class Discovery:
         told = msgspec.json.decode(memory) if memory else {}
         self._topic_before: str = told.get("topic", "")
         self._told: dict[str, str] = told.get("components", {})  # name -> platform, of all that it may still know
+        self._payload: dict[str, Any] = {}  # what is told now
+        self._seq = 0
         self.memory = memory
 
     def follow(self, info: bytes) -> list[Message]:
@@ -58,14 +60,35 @@ class Discovery:
             components = self._components(start)
             gone = {name: {"platform": platform} for name, platform in self._told.items() if name not in components}
             gone = dict(list(gone.items())[-MAX_GONE:])
-            payload = msgspec.json.encode(self._payload(start, {**components, **gone}))
-            messages.append(Message(self.topic, payload, Worth.STATE, start.seq, whole=True))
+            self._payload, self._seq = self._described(start, {**components, **gone}), start.seq
+            messages.append(self._message(self._payload))
             self._told = {name: part["platform"] for name, part in {**gone, **components}.items()}
         self._topic_before = wanted
         self.memory = msgspec.json.encode({"topic": wanted, "components": self._told}) if wanted else b""
         return messages
 
-    def _payload(self, start: Start, components: Components) -> dict[str, Any]:
+    def again(self) -> list[Message]:
+        """What to send when Home Assistant has started.
+
+        It takes no notice of the removal of something that it has not been told of since its start, although it knows
+        it from before. So what is gone is told of, and then removed.
+        """
+        if not self._payload:
+            return []
+        parts = self._payload["components"]
+        revived = {name: self._revived(name, part["platform"]) for name, part in parts.items() if len(part) == 1}
+        told = [{**self._payload, "components": parts | revived}] if revived else []
+        return [self._message(payload) for payload in (*told, self._payload)]
+
+    def _message(self, payload: dict[str, Any]) -> Message:
+        return Message(self.topic, msgspec.json.encode(payload), Worth.STATE, self._seq, whole=True)
+
+    def _revived(self, name: str, platform: str) -> dict[str, Any]:
+        """As little as Home Assistant takes for the entity that it knows."""
+        topic = {"button": "command_topic", "image": "image_topic"}.get(platform, "state_topic")
+        return {"platform": platform, "name": name, "unique_id": f"{self._id}.{name}", topic: f"{self._base}/gone"}
+
+    def _described(self, start: Start, components: Components) -> dict[str, Any]:
         return {
             "device": {
                 "identifiers": [self._id],
@@ -154,13 +177,19 @@ class Discovery:
             "json_attributes_template": "{{ {'state': value_json.state, 'reason': value_json.reason} | tojson }}",
         }
         whether = "'ON' if value_json.{} else 'OFF'"
-        trouble, camera = whether.format("state == 'degraded'"), whether.format("capture.state == 'ok'")
+        trouble, away = whether.format("state == 'degraded'"), whether.format("capture.state == 'degraded'")
+        tamper = "'ON' if value_json.capture.tamper | default('') else 'OFF'"
+        seen = {
+            "json_attributes_topic": topic,
+            "json_attributes_template": "{{ {'reason': value_json.capture.reason | default('')} | tojson }}",
+        }
         heat, memory = "value_json.temperature_c | default(none)", "value_json.memory_mb"
         delay = "value_json.delays_ms.p95 | default(none)"
         queued = "value_json.publish | map(attribute='queued') | max | default(0)"
         return {
             "problem": part("binary_sensor", "Problem", trouble, device_class="problem", **told),
-            "camera": part("binary_sensor", "Camera", camera, device_class="connectivity"),
+            "camera": part("binary_sensor", "Camera problem", away, device_class="problem", **seen),
+            "tamper": part("binary_sensor", "Camera tampered with", tamper, device_class="tamper"),
             "fps": figure("Frame rate", "value_json.fps", "frames/s", icon="mdi:speedometer"),
             "temperature": figure("Temperature", heat, "°C", device_class="temperature"),
             "latency": figure("Latency", delay, "ms", seldom=True, device_class="duration"),

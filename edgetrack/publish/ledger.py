@@ -26,6 +26,7 @@ class Glance(msgspec.Struct):
 
 class Camera(msgspec.Struct):
     state: str
+    blind_s: float
 
 
 class Sight(msgspec.Struct):
@@ -64,7 +65,7 @@ class Ledger:
         self._glance = msgspec.json.Decoder(Glance)
         self._lines = msgspec.json.Decoder(Lines)
         self._sight = msgspec.json.Decoder(Sight)
-        self._blind = False  # the camera gives nothing
+        self._blind, self._blind_s = False, 0.0  # the camera gives nothing; for how long it has so far
 
     def note(self, messages: Iterable[Message], utc: float) -> dict[str, bytes | None]:
         """Take in what is about to be committed; returns the entries that it changes, None for those that go.
@@ -81,7 +82,9 @@ class Ledger:
                     told = self._glance.decode(message.payload)
                     changes[f"{TRACK}{told.boot}/{told.track}"] = message.payload if told.type == "start" else None
             elif topic == "health":
-                self._blind = self._sight.decode(message.payload).capture.state == "degraded"
+                camera = self._sight.decode(message.payload).capture
+                self._blind = camera.state == "degraded" and camera.blind_s > self._blind_s
+                self._blind_s = camera.blind_s
                 changes[ALIVE] = b"%.3f" % utc
             elif topic.startswith(LINE):
                 changes[topic] = message.payload or None

@@ -71,7 +71,7 @@ BINARY = platform(
     ["state_topic"],
     **MEASURED,
     entity_category={"const": "diagnostic"},
-    device_class={"enum": ["connectivity", "occupancy", "problem"]},
+    device_class={"enum": ["tamper", "occupancy", "problem"]},
 )
 BUTTON = platform("button", ["command_topic"], command_topic=SUBSCRIBE, payload_press=TEXT)
 IMAGE = platform("image", ["image_topic"], image_topic=SUBSCRIBE, content_type={"const": "image/jpeg"})
@@ -168,7 +168,7 @@ def test_counts_only_grow_and_occupancy_is_measured() -> None:
 
 def test_what_tells_of_the_daemon_is_diagnostic() -> None:
     diagnostic = {name for name, part in components().items() if part.get("entity_category") == "diagnostic"}
-    assert diagnostic == {"problem", "camera", "fps", "temperature", "latency", "memory", "queued"}
+    assert diagnostic == {"problem", "camera", "tamper", "fps", "temperature", "latency", "memory", "queued"}
 
 
 def test_there_is_a_button_for_what_is_allowed_and_for_nothing_else() -> None:
@@ -199,8 +199,10 @@ def test_a_snapshot_has_its_picture() -> None:
         ("zone.porch.occupied", occupancy(0), "OFF"),
         ("problem", health(), "OFF"),
         ("problem", health("degraded"), "ON"),
-        ("camera", health(), "ON"),
-        ("camera", health(capture=CaptureState("degraded", "gone")), "OFF"),
+        ("camera", health(), "OFF"),
+        ("camera", health(capture=CaptureState("degraded", "gone")), "ON"),
+        ("tamper", health(), "OFF"),
+        ("tamper", health(capture=CaptureState("degraded", "gone", tamper="frozen")), "ON"),
         ("fps", health(), "14.97"),
         ("temperature", health(), "None"),
         ("latency", health(), "60.0"),
@@ -214,7 +216,8 @@ def test_an_entity_reads_its_value_from_what_is_published(name: str, event: Even
 
 @pytest.mark.parametrize("name", [name for name, part in components().items() if "json_attributes_template" in part])
 def test_attributes_are_json(name: str) -> None:
-    event = {"line": LineCount("door", {}, 1.5e9, 1.6e9, 0.0), "zone": occupancy(), "prob": health()}[name[:4]]
+    lasting = {"line": LineCount("door", {}, 1.5e9, 1.6e9, 0.0), "zone": occupancy()}
+    event = lasting.get(name[:4], health())
     assert json.loads(rendered(components()[name]["json_attributes_template"], payload_of(event)))
 
 
@@ -266,6 +269,17 @@ def test_what_is_gone_is_remembered_for_a_bounded_time() -> None:
         payload = found(discovery, info(lines=(f"line-{i}",)))
     assert len(payload["components"]) <= MAX_GONE + 20
     assert len(discovery.memory) < 20_000
+
+
+def test_home_assistant_when_it_starts_is_told_of_what_is_gone_and_then_that_it_is() -> None:
+    """It does not remove what it has not been told of since its start."""
+    discovery = Discovery(config(), options())
+    found(discovery, info(lines=("gate",)), info(lines=("door",)))
+    revived, final = [json.loads(message.payload) for message in discovery.again()]
+    for payload in (revived, final):
+        jsonschema.Draft202012Validator(RULES).validate(payload)
+    assert revived["components"]["line.gate.in"]["unique_id"] == "edgetrack.gate-01.north.line.gate.in"
+    assert final["components"]["line.gate.in"] == {"platform": "sensor"}
 
 
 @pytest.mark.parametrize("change", [{"enabled": False}, {"prefix": "elsewhere"}])
