@@ -512,7 +512,16 @@ class JsonlPublish(Settings, frozen=True, kw_only=True, tag_field="kind", tag="j
     path: Annotated[OutputFile, Meta(min_length=1, description='file, appended to; "-": standard output')]
 
 
-Publish = MqttPublish | JsonlPublish
+class PrometheusPublish(Settings, frozen=True, kw_only=True, tag_field="kind", tag="prometheus"):
+    """Health, counts and occupancies for Prometheus to fetch from http://<address>:<port>/metrics."""
+
+    address: Annotated[
+        str, Meta(min_length=1, description="127.0.0.1: this device alone may fetch; 0.0.0.0: whoever reaches it may")
+    ] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535, description="to fetch from")] = 9464
+
+
+Publish = MqttPublish | JsonlPublish | PrometheusPublish
 
 
 class OutboxConfig(Settings, frozen=True, kw_only=True):

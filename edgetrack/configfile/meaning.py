@@ -23,6 +23,7 @@ from edgetrack.config import (
     LiveOptions,
     MqttPublish,
     Point,
+    PrometheusPublish,
     RtspCapture,
     ZoneConfig,
 )
@@ -293,6 +294,12 @@ def _identity(node: Node, item: Any) -> tuple[tuple[int, int], Any, tuple[str, s
     if isinstance(item, MqttPublish):
         said = ("", "goes to the same broker under the same client_id as", "the broker would throw one out; remove one")
         return place("client_id"), (item.url, item.client_id), said
+    if isinstance(item, PrometheusPublish):
+        return (
+            place("port"),
+            item.port,
+            (".port", f"{item.port} is also the port of", "give each its own, or remove one"),
+        )
     if isinstance(item, JsonlPublish):
         return place("path"), item.path, (".path", "writes to the same file as", "remove one")
     return node.place, None, ("", "", "")

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from edgetrack.config import Config, MqttPublish, Publish
+from edgetrack.config import Config, MqttPublish, PrometheusPublish, Publish
 from edgetrack.errors import PublishError
 from edgetrack.publish.desk import Desk, Request
 from edgetrack.publish.encoder import Encoder, line_count
@@ -22,6 +22,9 @@ from edgetrack.types import Event, LineCount, PublishState
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+
+PROMETHEUS = "edgetrack.publish.prometheus:PrometheusOutlet"  # brings a web server along
 
 
 class Outlet(Protocol):
@@ -80,6 +83,9 @@ class Publisher:
                 self._config, options, shelf
             )
             return opened
+        if isinstance(options, PrometheusPublish):
+            served: Outlet = load(PROMETHEUS, "pip install edgetrack", PublishError)(options)
+            return served
         return JsonlOutlet(options)
 
     @property

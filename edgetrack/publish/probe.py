@@ -7,11 +7,12 @@ import os
 import socket
 import time
 
-from edgetrack.config import Config, JsonlPublish, MqttPublish, Publish
+from edgetrack.config import Config, JsonlPublish, MqttPublish, PrometheusPublish, Publish
 from edgetrack.errors import PublishError
 from edgetrack.publish import trouble
 from edgetrack.publish.jsonl import open_to_append
 from edgetrack.publish.mqtt import CONNECT_S, Link
+from edgetrack.publish.prometheus import PrometheusOutlet
 
 
 def probe(config: Config, options: Publish) -> str:
@@ -19,6 +20,9 @@ def probe(config: Config, options: Publish) -> str:
 
     Raises PublishError with what does not.
     """
+    if isinstance(options, PrometheusPublish):
+        with PrometheusOutlet(options):
+            return f"http://{options.address}:{options.port}/metrics: can be served"
     return _broker(config, options) if isinstance(options, MqttPublish) else _file(options)
 
 
