@@ -156,7 +156,8 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
                 tracks = parts.tracker.step(frame.time, detections)
                 monitor.lap("track")
                 refined = parts.refiner.refine(frame.picture, tracks)
-                tracks = parts.tracker.correct(refined)
+                if len(refined):
+                    tracks = parts.tracker.correct(refined)
                 monitor.lap("refine")
                 events = parts.scene.observe(frame, tracks)
                 monitor.lap("scene")

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from edgetrack.pace.sensors import Sensors
 from edgetrack.types import CaptureState, Frame, Health, PaceState, PublishState
 
@@ -103,11 +101,16 @@ def _judge(
 
 
 def percentiles(ms: list[float]) -> dict[str, float]:
-    """p50, p95, p99 and max; nothing of nothing."""
+    """p50, p95, p99 and max; nothing of nothing. As np.percentile, which loads 3 MB of masked arrays for it."""
     if not ms:
         return {}
-    p50, p95, p99 = np.percentile(ms, [50, 95, 99])
-    return {"p50": float(p50), "p95": float(p95), "p99": float(p99), "max": max(ms)}
+    order, last = sorted(ms), len(ms) - 1
+    figures = {}
+    for percent in (50, 95, 99):
+        low, share = divmod(last * percent / 100, 1)
+        above = order[min(int(low) + 1, last)]
+        figures[f"p{percent}"] = order[int(low)] + (above - order[int(low)]) * share
+    return {**figures, "max": order[last]}
 
 
 def _memory_mb() -> float:

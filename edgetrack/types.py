@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -87,8 +87,9 @@ class _Rows:
 
     def __getitem__(self, rows: NDArray[Any] | slice) -> Self:
         """The rows that a mask, an array of indices or a slice selects."""
-        chosen = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
-        return replace(self, **{k: v if v is None else v[rows] for k, v in chosen.items()})  # type: ignore[type-var]
+        names: tuple[str, ...] = self.__slots__  # the fields, in their order
+        columns = [getattr(self, name) for name in names]
+        return type(self)(*(None if column is None else column[rows] for column in columns))
 
 
 @dataclass(frozen=True, slots=True)

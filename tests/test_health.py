@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgetrack.health import Monitor
+from edgetrack.health import Monitor, percentiles
 from edgetrack.types import CaptureState, Frame, PaceState, PublishState
 
 OPENING, SEES = CaptureState(state="opening"), CaptureState(state="ok")
@@ -73,3 +73,15 @@ def test_a_step_on_the_ladder_is_reported_at_once() -> None:
 def test_a_device_below_its_limit_is_well_and_one_over_it_on_the_lowest_rung_is_not() -> None:
     told = [Monitor(NEVER_S).report(SEES, [HEARD], replace(BOTTOM, over=over), 0) for over in (False, True)]
     assert [report and report.state for report in told] == ["ok", "degraded"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 20, 21, 1000])
+def test_percentiles_are_those_of_numpy(count: int) -> None:
+    ms = np.random.default_rng(count).exponential(20, count).tolist()
+    wanted = [*np.percentile(ms, [50, 95, 99]), max(ms)]
+    assert list(percentiles(ms).values()) == pytest.approx(wanted)
+    assert list(percentiles(ms)) == ["p50", "p95", "p99", "max"]
+
+
+def test_percentiles_of_nothing_are_none() -> None:
+    assert percentiles([]) == {}

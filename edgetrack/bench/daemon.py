@@ -184,6 +184,7 @@ def table(cost: DaemonCost) -> str:
     lines += [f"  {'deliver':17} {'':18} {cost.deliver_cpu_ms:8.2f}", ""]
     alone = cost.alone
     lines += [f"resident memory      {alone.resident_mb:.0f} MB, at most {alone.peak_mb:.0f} MB"]
+    lines += [f"busy                 {alone.cores:.2f} cores"]
     lines += [f"first message        {alone.first_message_s:.2f} s after the start of the process"]
     if alone.first_track_s is not None:
         lines += [f"first track          {alone.first_track_s:.2f} s, on picture {alone.frames_before_track}"]

@@ -33,6 +33,7 @@ class Alone:
 
     peak_mb: float = 0.0  # resident, the most there ever was
     resident_mb: float = 0.0  # the median of the second half
+    cores: float = 0.0  # CPU time over time on the clock, from the first message on
     first_message_s: float | None = None  # from the start of the process
     first_track_s: float | None = None
     frames_before_track: int | None = None
@@ -60,6 +61,7 @@ def run_alone(config: Config, folder: Path, seconds: float) -> Alone:
     command = [sys.executable, "-m", "edgetrack", "--log-level", "error", "run", str(path)]
     alone, asked = Alone(), False
     memory: list[tuple[float, float]] = []
+    busy: list[tuple[float, float]] = []  # s, on the clock and of CPU
     arrival_ms: list[float] = []
     started = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603
@@ -67,6 +69,8 @@ def run_alone(config: Config, folder: Path, seconds: float) -> Alone:
         for line in lines(process):
             now = time.monotonic()
             memory.append(status_mb(process.pid))
+            if alone.first_message_s is not None and not asked:
+                busy.append((now, cpu_s(process.pid)))
             if line is not None:
                 if alone.first_message_s is None:
                     until = now + seconds
@@ -84,6 +88,8 @@ def run_alone(config: Config, folder: Path, seconds: float) -> Alone:
             f"bench: the daemon ended with {process.returncode}; `edgetrack run` with this file tells why"
         )
     alone.arrival_ms = percentiles(arrival_ms)
+    if len(busy) > 1:
+        alone.cores = (busy[-1][1] - busy[0][1]) / (busy[-1][0] - busy[0][0])
     known = [both for both in memory if both[0]]
     alone.peak_mb = max(peak for peak, _ in known)
     alone.resident_mb = median(resident for _, resident in known[len(known) // 2 :])
@@ -116,6 +122,12 @@ def note(alone: Alone, payload: dict[str, Any], after_s: float) -> None:
         alone.first_track_s, alone.frames_before_track = after_s, payload["frame"] + 1
     if kind == "edgetrack.health":
         alone.latency_ms = payload["delays_ms"] or alone.latency_ms
+
+
+def cpu_s(pid: int) -> float:
+    """CPU time of a process so far (proc(5), stat): utime and stime, counted behind the name in brackets."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def status_mb(pid: int) -> tuple[float, float]:

@@ -62,13 +62,24 @@ def test_the_stages_make_up_the_loop(cost: daemon.DaemonCost) -> None:
     assert 0 < cost.undisturbed < 1
 
 
-def test_decoding_is_seen_beside_the_loop(cost: daemon.DaemonCost) -> None:
+def test_decoding_and_the_model_are_seen_beside_the_loop(cost: daemon.DaemonCost) -> None:
     assert cost.capture_cpu_ms > 0
+    assert cost.ahead == 1
+    assert cost.infer_cpu_ms > 0
+
+
+def test_a_model_in_the_loop_is_not_beside_it(tmp_path: Path) -> None:
+    told = settings(tmp_path, publish=[])
+    told["detect"]["ahead"] = 0
+    cost = daemon.measure(load(write_config(tmp_path / "bench.yaml", **told)), SECONDS)
+    assert (cost.ahead, cost.infer_cpu_ms) == (0, 0)
+    assert cost.stages["scale"].cpu_ms > 0
 
 
 def test_the_process_alone_tells_its_memory_and_when_it_spoke_first(cost: daemon.DaemonCost) -> None:
     alone = cost.alone
     assert 30 < alone.resident_mb <= alone.peak_mb < 1000
+    assert 0 < alone.cores < 16
     assert alone.first_message_s is not None
     assert alone.first_track_s is not None
     assert 0 < alone.first_message_s <= alone.first_track_s
