@@ -24,6 +24,7 @@ from edgetrack.types import Detections, Picture, size_of
 log = logging.getLogger(__name__)
 
 FILL = 114  # grey round a letterboxed picture; YOLOv5 and YOLOX, in training
+FARTHEST = 1e6  # px from the picture's corner; a box beyond is as good as infinite, and its area overflows
 MAX_CANDIDATES = 1000  # the best of more are kept before suppression, whose time and memory grow with the square
 
 
@@ -80,7 +81,9 @@ class YoloDetector:
         """
         raw, fit = self.outputs(picture, begun)
         outputs = [output.astype(np.float32, copy=False) for output in raw]
-        xyxy, score, class_id = self._suppress(*self._finite(*self.form.decode(outputs, self._floor)))
+        with np.errstate(over="ignore", invalid="ignore"):  # NaN and infinity are dropped next, and told
+            candidates = self.form.decode(outputs, self._floor)
+        xyxy, score, class_id = self._suppress(*self._finite(*candidates))
         xyxy = boxes.clip(fit.to_picture(xyxy), *fit.source)
         whole = np.flatnonzero((xyxy[:, 2:] > xyxy[:, :2]).all(axis=1))[: self._config.max_detections]
         return Detections(xyxy[whole], score[whole], class_id[whole].astype(np.int32))
@@ -105,7 +108,7 @@ class YoloDetector:
         return self._blob.array, fit
 
     def _finite(self, xyxy: Array, score: Array, class_id: Rows) -> Candidates:
-        good = np.isfinite(score) & np.isfinite(xyxy).all(axis=1)
+        good = np.isfinite(score) & (np.abs(xyxy) < FARTHEST).all(axis=1)
         if not good.all():
             self._warn(
                 "%s: NaN or infinite outputs are dropped (%d of %d); the model is damaged or overflows in its "

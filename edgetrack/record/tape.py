@@ -60,7 +60,7 @@ def read(path: Path) -> Iterator[Block]:
             try:
                 unpacked = zlib.decompressobj()
                 entries = decoder.decode(unpacked.decompress(content, MAX_UNPACKED))
-            except (zlib.error, msgspec.DecodeError) as error:
+            except (zlib.error, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise DamageError(f"holds something unknown before byte {file.tell()}: {error}") from error
             yield entries
 

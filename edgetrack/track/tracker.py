@@ -116,8 +116,9 @@ class Tracker:
         Returns:
             All live tracks, as `step` does.
         """
-        live, size = self._live, tracks.xyxy[:, 2:] - tracks.xyxy[:, :2]
-        with np.errstate(invalid="ignore"):
+        live = self._live
+        with np.errstate(invalid="ignore", over="ignore"):
+            size = tracks.xyxy[:, 2:] - tracks.xyxy[:, :2]
             good = np.isfinite(tracks.xyxy).all(axis=1) & (size > 0).all(axis=1) & (tracks.score > 0)
         known, rows, given = np.intersect1d(live.rows["track_id"], tracks.track_id[good], return_indices=True)
         if len(known):
