@@ -80,7 +80,7 @@ class Publisher:
         if isinstance(options, MqttPublish):
             shelf = self._journal.shelf(lasting_name(self._config, options)) if self._journal else None
             opened: Outlet = load("edgetrack.publish.delivery:MqttOutlet", "pip install paho-mqtt", PublishError)(
-                self._config, options, shelf
+                self._config, options, shelf, self._encoder.clock.corrected
             )
             return opened
         if isinstance(options, PrometheusPublish):
@@ -96,6 +96,7 @@ class Publisher:
 
     def publish(self, events: Sequence[Event]) -> None:
         """Hand events over; never blocks."""
+        self._encoder.clock.look()
         messages = [message for event in events for message in self._encoder.encode(event)]
         if not messages:
             return

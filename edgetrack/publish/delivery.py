@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
@@ -51,7 +51,13 @@ class MqttOutlet:
     A thread of its own connects, sends and connects again; the loop only appends to the backlog.
     """
 
-    def __init__(self, config: Config, options: MqttPublish, shelf: Shelf | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        options: MqttPublish,
+        shelf: Shelf | None = None,
+        corrected: Callable[[Message], Message] = lambda message: message,
+    ) -> None:
         address(options)
         self._config, self._options = config, options
         self._client_id = options.client_id or f"edgetrack-{config.device}-{config.camera}"
@@ -63,6 +69,7 @@ class MqttOutlet:
         self._discovery = Discovery(config, options)
         self._again_at = 0.0  # when Home Assistant, which has started, is told all again; 0: it has been
         self._shelf = shelf
+        self._corrected = corrected  # what was told before the clock was put right
         self._behind: int | None = None  # the last number in memory, where more lies on disk
         self._newest = 0  # number of the newest event that lies on disk alone
         self._later: OrderedDict[object, Message] = OrderedDict()  # what follows after those
@@ -287,6 +294,7 @@ class MqttOutlet:
                         return
                     continue
                 key, message = taken
+                message = self._corrected(message)
             topic = message.topic if message.whole else f"{self._options.prefix}/{message.topic}"
             under_way[link.publish(topic, message.payload, message.retain)] = (topic, key)
 

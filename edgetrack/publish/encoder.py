@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from edgetrack.publish.clock import Clock
 from edgetrack.publish.desk import Request
 from edgetrack.publish.ledger import Legacy
 from edgetrack.publish.message import Message, Worth
@@ -45,6 +46,7 @@ class Encoder:
         self.seq = seq
         self._device, self._camera, self._names = device, camera, names
         self._boot = boot or secrets.token_hex(4)
+        self.clock = Clock(self._boot)
         self._json = msgspec.json.Encoder()
         self._geometry: set[str] = set()  # topics of lines and zones that a broker may retain
         self.periods = Periods()  # of lines
@@ -136,6 +138,7 @@ class Encoder:
             "ts": rfc3339(utc),
             "mono_ns": round(captured * 1e9),
             "latency_ms": round(max(0.0, time.monotonic() - captured) * 1e3, 1),
+            "clock": self.clock.mark,
         }
 
     def _sighting(self, event: TrackEvent) -> tuple[str, Envelope]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from edgetrack.config import Config
+from edgetrack.publish.clock import STEP_S
 from edgetrack.publish.ledger import NOTE, Ledger, Legacy, is_count
 from edgetrack.publish.message import Message, Worth
 from edgetrack.publish.outbox import Outbox, OutboxError, faults, salvaged, set_aside
@@ -57,6 +58,9 @@ class Journal:
         self._standing: tuple[Literal["ok", "degraded"], str] = ("ok", "")
         self._dropped = 0  # beside what the outbox dropped
         self._committed = self._reopen_at = 0.0
+        self._first = 0  # number of the last event before this start
+        self._offset = time.time() - time.monotonic()
+        self._shift_s = 0.0  # by which the clock stepped since what this daemon wrote last
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
 
     @property
@@ -71,7 +75,9 @@ class Journal:
     def open(self) -> Legacy:
         """What the daemon before left; nothing where the disk cannot be used."""
         self._try_disk()
-        return self._ledger.legacy()
+        legacy = self._ledger.legacy()
+        self._first = legacy.seq
+        return legacy
 
     def start(self) -> None:
         self._thread.start()
@@ -149,6 +155,9 @@ class Journal:
     def _commit(self, messages: Sequence[Message]) -> bool:
         """Whether the events among the messages are on disk now."""
         utc = time.time()
+        step_s, self._offset = utc - time.monotonic() - self._offset, utc - time.monotonic()
+        if abs(step_s) > STEP_S:
+            self._shift_s += step_s
         changes = self._ledger.note(messages, utc)
         with self._more:
             changes |= self._notes
@@ -163,6 +172,9 @@ class Journal:
                 return False
             delivered = list(self._delivered)
             try:
+                if self._shift_s:
+                    self._outbox.shift(self._first, self._shift_s)
+                    self._shift_s = 0.0
                 self._outbox.commit(messages, (1 << len(self._outlets)) - 1, delivered, changes, utc)
             except OutboxError as error:
                 self._fail(error)

@@ -120,6 +120,11 @@ class Outbox:
             self._db.execute(f"DELETE FROM event WHERE pending & {(1 << len(places)) - 1} = 0")  # noqa: S608
         [self.rows] = self._db.execute("SELECT count(*) FROM event").fetchone()
 
+    def shift(self, after: int, by_s: float) -> None:
+        """The clock stepped: what was written after event `after` is as old as it was."""
+        with self._transaction():
+            self._db.execute("UPDATE event SET utc = utc + ? WHERE seq > ?", (by_s, after))
+
     def commit(
         self,
         messages: Iterable[Message],

@@ -44,6 +44,10 @@ class Envelope(Struct, kw_only=True, omit_defaults=True, tag_field="schema"):
     ts: Annotated[Time, Meta(description="when it happened")]
     mono_ns: Annotated[int, Meta(ge=0, description="the device's monotonic clock at the picture that proved it")]
     latency_ms: Annotated[Milliseconds, Meta(description="from that picture to the hand-over for publishing")]
+    clock: Annotated[
+        Literal["synced", "unsynced", "corrected"],
+        Meta(description="of ts; unsynced: the device did not know the date; corrected: it learned it before sending"),
+    ] = "synced"
     replayed: Annotated[bool, Meta(description="true: kept while the broker was away")] = False
 
 
