@@ -18,12 +18,14 @@ from edgetrack.config import (
     CaptureOptions,
     Config,
     CountsConfig,
+    HomeAssistantConfig,
     JsonlPublish,
     LineConfig,
     LiveOptions,
     MqttPublish,
     Point,
     PrometheusPublish,
+    RequestsConfig,
     RtspCapture,
     ZoneConfig,
 )
@@ -125,9 +127,32 @@ def _(mqtt: MqttPublish, where: Where) -> MqttPublish:
         where.note("url", "has a path after the host; topics begin with prefix; write scheme://host:port alone")
     _transport(mqtt, url, where)
     _password(mqtt, where)
-    if "//" in mqtt.prefix or mqtt.prefix.startswith(("/", "$")) or mqtt.prefix.endswith("/"):
-        where.note("prefix", f"'{mqtt.prefix}' has an empty or reserved level; write it like edgetrack/v1")
+    _levels(mqtt.prefix, "edgetrack/v1", where)
+    if "snapshot" in mqtt.requests.allow and url.scheme == "mqtt" and not _is_local(url.hostname or ""):
+        text = (
+            "pictures that requests.allow asks for cross the network unencrypted; write mqtts:// where the broker can"
+        )
+        where.note("url", text, hint=True)
     return mqtt
+
+
+@settle.register
+def _(home: HomeAssistantConfig, where: Where) -> HomeAssistantConfig:
+    _levels(home.prefix, "homeassistant", where)
+    return home
+
+
+@settle.register
+def _(requests: RequestsConfig, where: Where) -> RequestsConfig:
+    twice = sorted({verb for verb in requests.allow if requests.allow.count(verb) > 1})
+    if twice:
+        where.note("allow", f"names {', '.join(twice)} twice; remove one", hint=True)
+    return requests
+
+
+def _levels(prefix: str, example: str, where: Where) -> None:
+    if "//" in prefix or prefix.startswith(("/", "$")) or prefix.endswith("/"):
+        where.note("prefix", f"'{prefix}' has an empty or reserved level; write it like {example}")
 
 
 def _transport(mqtt: MqttPublish, url: SplitResult, where: Where) -> None:

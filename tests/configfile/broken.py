@@ -50,7 +50,7 @@ EXACT = {
     ),
     "detect: {model: model.onnx}\n": "1:1: capture: is missing; add it: where pictures come from",
     GOOD + "publish: [{kind: mqt, url: mqtt://broker.local}]\n": (
-        "3:18: publish[0].kind: found 'mqt'; expected one of mqtt, jsonl; did you mean 'mqtt'?"
+        "3:18: publish[0].kind: found 'mqt'; expected one of mqtt, jsonl, prometheus; did you mean 'mqtt'?"
     ),
     # ranges and types
     GOOD + "runtime: {threads: -1}\n": (
@@ -317,6 +317,21 @@ PLACED = {
     MQTT.replace("mqtt:/", "mqtts:/") + "    ca_file: none.pem\n": ("6:14: publish[0].ca_file", "no such file"),
     MQTT + "    prefix: a/#\n": ("6:13: publish[0].prefix", "without + and #"),
     MQTT + "    prefix: /a\n": ("6:13: publish[0].prefix", "empty or reserved level"),
+    MQTT + "    home_assistant: {enabled: true, prefix: ha/}\n": (
+        "6:45: publish[0].home_assistant.prefix",
+        "empty or reserved level",
+    ),
+    MQTT + "    requests: {allow: [restart]}\n": ("6:24: publish[0].requests.allow[0]", "reload, reset_counts"),
+    GOOD + "publish: [{kind: prometheus}, {kind: prometheus}]\n": (
+        "3:31: publish[1].port",
+        "also the port of publish[0]",
+    ),
+    GOOD + "counts: {reset_at: [24:00]}\n": ("3:21: counts.reset_at[0]", "in quotes"),
+    GOOD + 'counts: {reset_at: ["24:00"]}\n': ("3:21: counts.reset_at[0]", "like 06:30"),
+    GOOD + 'counts: {reset_at: ["00:00"], timezone: Europe/Berln}\n': (
+        "3:41: counts.timezone",
+        "did you mean 'Europe/Berlin'",
+    ),
     MQTT + "    version: 3.1.1\n    password_env: A\n": ("6:14: publish[0].version", "add username"),
     MQTT + "  - {kind: mqtt, url: mqtt://broker.local}\n": ("6:5: publish[1]", "same broker"),
     GOOD + "publish: [{kind: jsonl, path: a.jsonl}, {kind: jsonl, path: ./a.jsonl}]\n": (

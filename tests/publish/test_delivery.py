@@ -17,6 +17,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from edgetrack.config import HomeAssistantConfig, RequestsConfig
 from edgetrack.errors import PublishError
 from edgetrack.publish import delivery
 from edgetrack.publish.payload import schema
@@ -196,10 +197,10 @@ def test_a_port_that_speaks_no_mqtt_is_told() -> None:
 
 
 class Mute:
-    """Accepts connections, answers what it is told to, and ends them."""
+    """Accepts connections, answers what it is told to, and ends them, or leaves that to the other side."""
 
-    def __init__(self, answer: Callable[[], bytes] = bytes) -> None:
-        self.answer = answer
+    def __init__(self, answer: Callable[[], bytes] = bytes, stays: bool = False) -> None:
+        self.answer, self.stays = answer, stays
         self.served = 0
 
     def __enter__(self) -> Mute:
@@ -220,6 +221,8 @@ class Mute:
                 if answer := self.answer():
                     connection.recv(4096)
                     connection.sendall(answer)
+                while self.stays and connection.recv(4096):
+                    pass
 
     def __exit__(self, *_: object) -> None:
         self.server.shutdown(socket.SHUT_RDWR)
@@ -332,13 +335,21 @@ def test_whatever_a_broker_answers_the_thread_lives_on(seed: int, monkeypatch: A
         good = bytes.fromhex("2003000000") if draw.random() < 0.7 else b""
         return good + bytes([kind, len(body)]) + body
 
-    with Mute(babble) as mute, publisher(mute.url, IN_MEMORY) as outlet:
-        outlet.publish([crossing()])
+    listening = {"requests": RequestsConfig(allow=["reload"]), "home_assistant": HomeAssistantConfig(enabled=True)}
+    with Mute(babble) as mute, publisher(mute.url, IN_MEMORY, **listening) as outlet:
+        outlet.publish([info(), crossing()])
         until(lambda: mute.served > 100, 90, lambda: f"{mute.served} connections; {outlet.states}")
         assert outlet._outlets[0]._thread.is_alive()  # type: ignore[attr-defined]
 
 
 # --- a broker that says no ---
+
+
+def test_a_broker_that_does_not_let_a_device_read_its_requests_is_told() -> None:
+    accepted, not_authorized = bytes.fromhex("2003000000"), bytes.fromhex("900400020087")
+    asked = RequestsConfig(allow=["reload"])
+    with Mute(lambda: accepted + not_authorized, stays=True) as mute, publisher(mute.url, requests=asked) as outlet:
+        wait_state(outlet, "degraded", "read edgetrack/v1/gate-01/north/request/+, where requests come")
 
 
 def test_another_client_with_the_same_name_is_told(broker: Broker, monkeypatch: Any) -> None:
