@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TRAINED = ("detector", "goturn")  # what edgetrack.train makes
+TRAINED = ("detector", "embedder", "goturn")  # what edgetrack.train makes
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -130,13 +130,33 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--json", action="store_true")
     verb.set_defaults(verb=evaluate_sot)
 
+    verb = kinds.add_parser("reid", help="do embeddings tell people apart? Rank 1 and distances of same and different")
+    verb.add_argument(
+        "sequences", nargs="*", type=Path, metavar="SEQUENCE", help="MOTChallenge, with img1/ or video.mp4"
+    )
+    verb.add_argument(
+        "--embed",
+        nargs="+",
+        default=["edgetrack-reid-int8", "histogram"],
+        metavar="MODEL",
+        help="files, names, or histogram; default: edgetrack-reid-int8 histogram",
+    )
+    verb.add_argument("--scenes", type=_span, default=range(0), metavar="FIRST:LAST", help="also rendered streets")
+    verb.add_argument("--hard", action="store_true", help="those by night, in rain, crowded")
+    verb.add_argument("--apart", type=float, default=1.0, metavar="S", help="s between two looks at one; default: 1")
+    verb.add_argument("--json", action="store_true")
+    verb.set_defaults(verb=evaluate_reid)
+
     verb = verbs.add_parser("train", help="make the shipped weights again", add_help=False)
     verb.add_argument("what", choices=TRAINED, nargs="?")
     verb.add_argument("options", nargs=argparse.REMAINDER, help="train WHAT --help shows them")
     verb.set_defaults(verb=train)
 
-    verb = verbs.add_parser("schema", help="print JSON Schema, for editors and subscribers, or an example")
-    verb.add_argument("what", choices=["config", "events", "example"], help="example: a configuration with every key")
+    verb = verbs.add_parser("schema", help="print JSON Schema, an example of a configuration, or the systemd unit")
+    verb.add_argument(
+        "what", choices=["config", "events", "example", "unit"], help="config, events: for editors and subscribers"
+    )
+    verb.add_argument("camera", nargs="?", help="of the example: rtsp, usb, picamera, jetson, file; default: every key")
     verb.set_defaults(verb=schema)
     return top
 
@@ -220,10 +240,11 @@ def check(arguments: argparse.Namespace) -> int:
 
 
 def schema(arguments: argparse.Namespace) -> int:
-    if arguments.what == "example":
-        from edgetrack.configfile import example
+    if arguments.what in ("example", "unit"):
+        from edgetrack.configfile import example, shipped
 
-        print(example(), end="")
+        unit, camera = arguments.what == "unit", arguments.camera
+        print(shipped.unit() if unit else shipped.example_for(camera) if camera else example(), end="")
         return 0
     if arguments.what == "config":
         from edgetrack.configfile import schema as document
@@ -273,6 +294,14 @@ def evaluate_sot(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def evaluate_reid(arguments: argparse.Namespace) -> int:
+    from edgetrack.evaluate.reid import reid_report
+
+    a = arguments
+    print(reid_report(a.sequences, a.embed, a.scenes, a.hard, a.apart, as_json=a.json))
+    return 0
+
+
 def train(arguments: argparse.Namespace) -> int:
     if arguments.what is None:
         print(f"usage: edgetrack train {{{','.join(TRAINED)}}} ...; edgetrack train {TRAINED[0]} --help")
@@ -280,6 +309,13 @@ def train(arguments: argparse.Namespace) -> int:
     main = load(f"edgetrack.train.{arguments.what}:main", "pip install 'edgetrack[train]'", ConfigError)
     code: int = main(arguments.options)
     return code
+
+
+def _span(text: str) -> range:
+    first, last = (int(part) for part in text.split(":"))
+    if not 0 <= first < last:
+        raise ValueError
+    return range(first, last)
 
 
 def _numbers(text: str) -> list[int]:

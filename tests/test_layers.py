@@ -19,7 +19,7 @@ MAY_IMPORT = {
     **{room: GROUND | TOOLS | {room} for room in EDGES},
     "capture": GROUND | TOOLS | {"capture", "render"},  # a rendered scene is a camera
     "record": GROUND | TOOLS | {"record", "track", "scene"},
-    "evaluate": GROUND | TOOLS | {"evaluate", "capture", "refine", "track", "scene", "render"},
+    "evaluate": GROUND | TOOLS | {"evaluate", "capture", "detect", "refine", "track", "scene", "render"},
 }
 OWNERS = {
     "onnxruntime": {"runtime.py", "modelling/qdq.py"},  # the latter its quantization alone

@@ -101,6 +101,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--calibrate", type=int, default=40, help="streets for the ranges of int8")
     parser.add_argument("--start", type=Path, default=None, help="checkpoint to go on from")
     parser.add_argument("--export-only", action="store_true", help="write the ONNX files from --start without training")
     return parser.parse_args(arguments)
@@ -123,10 +124,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         net = train(
             Feed(chosen.work, chosen.seed + 1, NEAR_SHARE), net, chosen.finish, chosen.batch, weights, FINISH_RATE
         )
-    from edgetrack.train.export import export
+    from edgetrack.train.export import FIRST_CALIBRATED, export
 
     steps = f"--steps {chosen.steps} --finish {chosen.finish} --batch {chosen.batch}"
-    export(net.eval(), chosen.out, f"edgetrack train detector {steps} --seed {chosen.seed}")
+    command = f"edgetrack train detector {steps} --seed {chosen.seed}"
+    export(net.eval(), chosen.out, command, range(FIRST_CALIBRATED, FIRST_CALIBRATED + chosen.calibrate))
     return 0
 
 
@@ -134,9 +136,10 @@ def render(work: Path, pictures: int, near: int) -> None:
     """Whatever is not there yet."""
     work.mkdir(parents=True, exist_ok=True)
     for count, alike, name in ((pictures, False, "{:05d}"), (near, True, "near{:05d}")):
-        for shard in range(math.ceil(count / (SHARD_STREETS * PER_STREET))):
+        streets = math.ceil(count / PER_STREET)
+        for shard in range(math.ceil(streets / SHARD_STREETS)):
             if not (work / f"{name.format(shard)}.boxes.npy").exists():
-                render_shard(work, shard, alike)
+                render_shard(work, shard, alike, min(SHARD_STREETS, streets - shard * SHARD_STREETS))
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 OPSET = 17
 SIZES = {"": (320, 192), "-square": (320, 320)}  # suffix of the file: width, height
-CALIBRATION_STREETS = range(5_000_000, 5_000_040)
+FIRST_CALIBRATED = 5_000_000  # street
 UNIT_RGB = PixelFormat("rgb", 1 / 255, (0, 0, 0), (1, 1, 1))
 
 
@@ -46,12 +46,12 @@ def fused(net: Nano) -> Nano:
 class Streets(CalibrationDataReader):  # type: ignore[misc]
     """Rendered pictures, prepared as the detector prepares them."""
 
-    def __init__(self, size: tuple[int, int], per_street: int = 5) -> None:
-        self._blobs = self._prepared(size, per_street)
+    def __init__(self, size: tuple[int, int], streets: range, per_street: int = 5) -> None:
+        self._blobs = self._prepared(size, streets, per_street)
 
     @staticmethod
-    def _prepared(size: tuple[int, int], per_street: int) -> Iterator[dict[str, NDArray[np.float32]]]:
-        for street in CALIBRATION_STREETS:
+    def _prepared(size: tuple[int, int], streets: range, per_street: int) -> Iterator[dict[str, NDArray[np.float32]]]:
+        for street in streets:
             for picture in street_pictures(street, per_street):
                 blob = Blob(1, size, UNIT_RGB, np.float32, False, 114)
                 height, width = picture.image.shape[:2]
@@ -62,8 +62,8 @@ class Streets(CalibrationDataReader):  # type: ignore[misc]
         return next(self._blobs, None)
 
 
-def export(net: Nano, folder: Path, command: str) -> None:
-    """Write float and int8 files for every size."""
+def export(net: Nano, folder: Path, command: str, streets: range) -> None:
+    """Write float and int8 files for every size, the ranges of the latter from pictures of `streets`."""
     folder.mkdir(parents=True, exist_ok=True)
     ready = fused(net)
     for suffix, size in SIZES.items():
@@ -72,7 +72,7 @@ def export(net: Nano, folder: Path, command: str) -> None:
         _describe(model, command)
         onnx.save(model, plain)
         small = folder / f"edgetrack-nano{suffix}-int8.onnx"
-        quantize(plain, small, size, command)
+        quantize(plain, small, size, command, streets)
         log.info("%s, %s: %d and %d KB", plain, small, plain.stat().st_size >> 10, small.stat().st_size >> 10)
 
 
@@ -112,7 +112,7 @@ def tail(model: Any) -> list[str]:
     return found
 
 
-def quantize(plain: Path, small: Path, size: tuple[int, int], command: str) -> None:
+def quantize(plain: Path, small: Path, size: tuple[int, int], command: str, streets: range) -> None:
     """Static QDQ, unsigned activations and signed weights per channel, 7 bits of them.
 
     The eighth bit would overflow the 16-bit sums of x86 processors without VNNI, silently.
@@ -123,7 +123,7 @@ def quantize(plain: Path, small: Path, size: tuple[int, int], command: str) -> N
         quantize_static(
             shaped,
             small,
-            Streets(size),
+            Streets(size, streets),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=["Conv", "Relu", "Add", "Resize"],
             per_channel=True,

@@ -23,11 +23,11 @@ GREY = 114 / 255  # round a letterboxed picture, as in the detector
 LEAST_PX = 5.0  # an object lower or thinner than this after scaling is neither right nor wrong to find
 
 
-def render_shard(folder: Path, shard: int, near: bool = False) -> None:
-    """Pictures of SHARD_STREETS streets in two files: (P, H, W, 3) uint8 and rows of picture, class, xyxy."""
+def render_shard(folder: Path, shard: int, near: bool = False, streets: int = SHARD_STREETS) -> None:
+    """Pictures of the shard's first streets in two files: (P, H, W, 3) uint8 and rows of picture, class, xyxy."""
     images: list[Image] = []
     rows: list[tuple[float, ...]] = []
-    for street in range(shard * SHARD_STREETS, (shard + 1) * SHARD_STREETS):
+    for street in range(shard * SHARD_STREETS, shard * SHARD_STREETS + streets):
         for picture in (near_pictures if near else street_pictures)(FIRST_STREET + street):
             rows += [(len(images), c, *box) for box, c in zip(picture.xyxy, picture.class_id, strict=True)]
             images.append(picture.image)
