@@ -8,7 +8,7 @@ import logging
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import onnx
@@ -26,13 +26,15 @@ from edgetrack.train.pictures import street_pictures
 
 log = logging.getLogger(__name__)
 
+Net = TypeVar("Net", bound=nn.Module)
+
 OPSET = 17
 SIZES = {"": (320, 192), "-square": (320, 320)}  # suffix of the file: width, height
 FIRST_CALIBRATED = 5_000_000  # street
 UNIT_RGB = PixelFormat("rgb", 1 / 255, (0, 0, 0), (1, 1, 1))
 
 
-def fused(net: Nano) -> Nano:
+def fused(net: Net) -> Net:
     """The same net with every batch normalisation folded into its convolution."""
     net = copy.deepcopy(net).eval()
     for module in list(net.modules()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from edgetrack.refine.crops import SEARCH_PX, TEMPLATE_PX
+from edgetrack.train.concatnet import Concat, DeployedConcat
 from edgetrack.train.export import fused
 from edgetrack.train.follow import stored
 from edgetrack.train.follownet import Deployed, Goturn
@@ -24,51 +25,54 @@ from edgetrack.train.follownet import Deployed, Goturn
 log = logging.getLogger(__name__)
 
 OPSET = 17
-INPUTS = ("first", "recent", "search", "shape")
 CALIBRATED_ON = 512  # examples
 
 
 class Drawn(CalibrationDataReader):  # type: ignore[misc]
     """Examples, eight at a time."""
 
-    def __init__(self, folder: Path) -> None:
-        self._parts = self._prepared(folder)
+    def __init__(self, folder: Path, inputs: Sequence[str]) -> None:
+        self._parts = self._prepared(folder, inputs)
 
     @staticmethod
-    def _prepared(folder: Path) -> Iterator[dict[str, NDArray[Any]]]:
+    def _prepared(folder: Path, inputs: Sequence[str]) -> Iterator[dict[str, NDArray[Any]]]:
         shard = stored(folder)[0]
         for k in range(0, CALIBRATED_ON, 8):
-            yield {name: np.array(getattr(shard, name)[k : k + 8]) for name in INPUTS}
+            yield {name: np.array(getattr(shard, name)[k : k + 8]) for name in inputs}
 
     def get_next(self) -> dict[str, NDArray[Any]] | None:
         return next(self._parts, None)
 
 
-def export(net: Goturn, folder: Path, examples: Path, command: str) -> None:
-    """Write edgetrack-goturn.onnx and edgetrack-goturn-int8.onnx."""
+def export(net: Goturn | Concat, folder: Path, examples: Path, name: str, command: str) -> None:
+    """Write NAME.onnx and NAME-int8.onnx."""
     folder.mkdir(parents=True, exist_ok=True)
-    plain, small = folder / "edgetrack-goturn.onnx", folder / "edgetrack-goturn-int8.onnx"
+    plain, small = folder / f"{name}.onnx", folder / f"{name}-int8.onnx"
     buffer = io.BytesIO()
     template = torch.zeros(2, 3, TEMPLATE_PX, TEMPLATE_PX, dtype=torch.uint8)
     search = torch.zeros(2, 3, SEARCH_PX, SEARCH_PX, dtype=torch.uint8)
+    inputs = {"first": template, "recent": template, "search": search, "shape": torch.full((2, 6), 0.5)}
+    if isinstance(net, Concat):
+        del inputs["first"]
+    deployed = DeployedConcat(fused(net)) if isinstance(net, Concat) else Deployed(fused(net))
     torch.onnx.export(
-        Deployed(fused(net)).eval(),
-        (template, template, search, torch.full((2, 6), 0.5)),
+        deployed.eval(),
+        tuple(inputs.values()),
         buffer,
         opset_version=OPSET,
-        input_names=list(INPUTS),
+        input_names=list(inputs),
         output_names=["xyxy", "confidence"],
-        dynamic_axes={name: {0: "targets"} for name in (*INPUTS, "xyxy", "confidence")},
+        dynamic_axes={name: {0: "targets"} for name in (*inputs, "xyxy", "confidence")},
         dynamo=False,
     )
     model = onnx.load_from_string(buffer.getvalue())
     _describe(model, command)
     onnx.save(model, plain)
-    quantize(plain, small, examples, command)
+    quantize(plain, small, Drawn(examples, list(inputs)), command)
     log.info("%s, %s: %d and %d KB", plain, small, plain.stat().st_size >> 10, small.stat().st_size >> 10)
 
 
-def quantize(plain: Path, small: Path, examples: Path, command: str) -> None:
+def quantize(plain: Path, small: Path, examples: CalibrationDataReader, command: str) -> None:
     """Static QDQ of the convolutions, 7 bits of weights; comparison and vote stay in float.
 
     The eighth bit would overflow the 16-bit sums of x86 processors without VNNI, silently.
@@ -81,7 +85,7 @@ def quantize(plain: Path, small: Path, examples: Path, command: str) -> None:
         quantize_static(
             shaped,
             small,
-            Drawn(examples),
+            examples,
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=["Conv", "Add"],
             per_channel=True,

@@ -9,12 +9,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from edgetrack.train.concatnet import Concat, concat_loss
 from edgetrack.train.detector import Average, rate
 from edgetrack.train.follow import Examples, Studio, save, stored
 from edgetrack.train.follownet import Goturn
@@ -25,7 +27,10 @@ log = logging.getLogger(__name__)
 
 SHARD = 2048
 DRAWN_AT_ONCE = 128
+HEADS = ("correlate", "concat")
 NEAR = 0.3  # of the box's sides: how far from its middle a cell's vote is wanted
+
+Net = TypeVar("Net", Goturn, Concat)
 
 
 class Feed:
@@ -123,7 +128,20 @@ def loss(net: Goturn, outputs: tuple[Tensor, ...], shape: Tensor, target: Tensor
     return [where, vote * 0.3, (own * there).sum() / total, sure * 0.5, ((iou * there).sum() / total).detach()]
 
 
-def train(feed: Feed, net: Goturn, steps: int, batch: int, checkpoint: Path, highest: float) -> Goturn:
+def costs_of(net: Goturn | Concat, batch: Sequence[Tensor]) -> list[Tensor]:
+    """Cost of the box, of the votes, of each cell's box, of the confidence; and the IoU reached."""
+    *pictures, shape, target, present = batch
+    if isinstance(net, Concat):
+        pictures = pictures[1:]  # no first picture
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = net(*(p.contiguous(memory_format=torch.channels_last) for p in pictures), shape)
+    outputs = tuple(x.float() for x in outputs)
+    if isinstance(net, Concat):
+        return concat_loss(outputs, shape, target, present)
+    return loss(net, outputs, shape, target, present)
+
+
+def train(feed: Feed, net: Net, steps: int, batch: int, checkpoint: Path, highest: float) -> Net:
     """The averaged net; `checkpoint` is written every 100 steps."""
     average = Average(net, decay=0.995)
     decayed = [p for p in net.parameters() if p.ndim > 1]
@@ -132,12 +150,10 @@ def train(feed: Feed, net: Goturn, steps: int, batch: int, checkpoint: Path, hig
     optimizer = torch.optim.AdamW(groups, lr=highest)
     net.train().to(memory_format=torch.channels_last)
     sums, since = torch.zeros(5), time.monotonic()
-    for step, (first, recent, search, shape, target, present) in enumerate(feed.batches(steps, batch)):
+    for step, examples in enumerate(feed.batches(steps, batch)):
         for group in optimizer.param_groups:
             group["lr"] = highest * rate(step, steps, warm=100)
-        with torch.autocast("cpu", torch.bfloat16):
-            outputs = net(*(p.contiguous(memory_format=torch.channels_last) for p in (first, recent, search)), shape)
-        costs = loss(net, tuple(x.float() for x in outputs), shape, target, present)
+        costs = costs_of(net, examples)
         optimizer.zero_grad(set_to_none=True)
         sum(costs[:4], torch.zeros(())).backward()
         nn.utils.clip_grad_norm_(net.parameters(), 5.0)
@@ -178,6 +194,7 @@ def draw(folder: Path, shards: int, seed: int) -> None:
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("edgetrack train goturn", description=__doc__)
+    parser.add_argument("--head", choices=HEADS, default="correlate", help="concat: the paper's form, to compare with")
     parser.add_argument("--out", type=Path, default=Path("models"), help="folder for the ONNX files")
     parser.add_argument("--work", type=Path, default=Path("out/goturn"), help="folder for examples and checkpoints")
     parser.add_argument("--shards", type=int, default=60, help=f"of {SHARD} examples, drawn once, 0.12 GB each")
@@ -198,10 +215,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(chosen.threads)
     torch.manual_seed(chosen.seed)
-    net = Goturn()
+    net = Concat() if chosen.head == "concat" else Goturn()
+    name = "goturn-concat" if chosen.head == "concat" else "goturn"
     if chosen.start:
         net.load_state_dict(torch.load(chosen.start, weights_only=True)["net"])
-    log.info("edgetrack-goturn: %d parameters", sum(p.numel() for p in net.parameters()))
+    log.info("edgetrack-%s: %d parameters", name, sum(p.numel() for p in net.parameters()))
     if not chosen.export_only:
         draw(chosen.work, chosen.shards, chosen.seed)
         net = train(
@@ -209,14 +227,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             net,
             chosen.steps,
             chosen.batch,
-            chosen.work / "goturn.pt",
+            chosen.work / f"{name}.pt",
             chosen.rate,
         )
     from edgetrack.train.export_follow import export
 
-    told = f"edgetrack train goturn --shards {chosen.shards} --steps {chosen.steps} --batch {chosen.batch}"
-    told += f" --rate {chosen.rate:g} --seed {chosen.seed}{' --plain' if chosen.plain else ''}"
-    export(net.eval(), chosen.out, chosen.work, told + (f" --start {chosen.start.name}" if chosen.start else ""))
+    told = f"edgetrack train goturn --head {chosen.head} --shards {chosen.shards} --steps {chosen.steps}"
+    told += f" --batch {chosen.batch} --rate {chosen.rate:g} --seed {chosen.seed}{' --plain' if chosen.plain else ''}"
+    export(
+        net.eval(),
+        chosen.out,
+        chosen.work,
+        f"edgetrack-{name}",
+        told + (f" --start {chosen.start.name}" if chosen.start else ""),
+    )
     return 0
 
 
