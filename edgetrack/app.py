@@ -22,7 +22,7 @@ from edgetrack.notify import Systemd
 from edgetrack.pace import Pace
 from edgetrack.publish import Publisher, open_publisher
 from edgetrack.record import Idle
-from edgetrack.refine import Refiner, open_refiner
+from edgetrack.refine import Follower, Refiner, open_refine
 from edgetrack.request import VERBS, Daemon, Reloaded, Service
 from edgetrack.scene import Scene
 from edgetrack.track.tracker import Tracker
@@ -45,6 +45,7 @@ class Parts:
     embedder: Embedder
     tracker: Tracker
     refiner: Refiner
+    follower: Follower
     scene: Scene
     publisher: Publisher
     recorder: Idle
@@ -72,6 +73,9 @@ def build(config: Config, recorder: Idle = IDLE) -> Parts:
     detectors = open_detectors(config)
     detector = detectors[0]
     source = open_source(config.capture, looks_ahead(config, detector), max(1, config.detect.ahead))
+    refiner, follower = open_refine(
+        config.refine, config.runtime, config.track.max_cosine_distance, config.events.follow_every_s
+    )
     return Parts(
         config=config,
         source=source,
@@ -79,7 +83,8 @@ def build(config: Config, recorder: Idle = IDLE) -> Parts:
         pace=Pace(config, detectors, source.slow if isinstance(source, Slows) else None),
         embedder=open_embedder(config.embed, config.runtime),
         tracker=Tracker(config.track),
-        refiner=open_refiner(config.refine, config.runtime),
+        refiner=refiner,
+        follower=follower,
         scene=Scene(config, detector.names),
         publisher=open_publisher(config, detector.names),
         recorder=recorder,
@@ -158,11 +163,12 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
                 refined = parts.refiner.refine(frame.picture, tracks)
                 if len(refined):
                     tracks = parts.tracker.correct(refined)
+                follows = parts.follower.step(frame, detections, tracks)
                 monitor.lap("refine")
                 events = parts.scene.observe(frame, tracks)
                 monitor.lap("scene")
                 recorder.picture(frame, detections, refined, events)
-                publisher.publish([*events, *parts.pace.done(frame)])
+                publisher.publish([*events, *follows, *parts.pace.done(frame)])
                 monitor.lap("publish")
                 monitor.done(frame)
                 utc = frame.utc
@@ -173,7 +179,7 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
         utc = max(utc, time.time())  # a file's own time may run ahead
         ends = parts.scene.end("shutdown", utc, time.monotonic())
         recorder.end("shutdown", utc, ends)
-        publisher.publish(ends)
+        publisher.publish([*ends, *parts.follower.end("shutdown", utc, time.monotonic())])
         tell(parts, monitor, systemd, tracks, stopping=True)
     capture = source.state
     log.info("%s after %d pictures", "stopped" if wishes.stop.is_set() else "the source ended", capture.frames)
@@ -213,6 +219,7 @@ def reload(parts: Parts, load: Callable[[], Config], systemd: Systemd, monitor: 
         raise
     parts.config = config
     monitor.every_s = config.health.every_s
+    parts.follower.every_s = config.events.follow_every_s
     parts.publisher.publish([describe(parts), *parts.scene.snapshot(time.time(), time.monotonic())])
     log.info("reload: changed %s", ", ".join(changed) or "nothing")
     restart = [name for name in settings if name not in RELOADABLE]

@@ -26,7 +26,9 @@ Seconds = Annotated[float, Meta(ge=0, le=86400)]
 Side = Annotated[int, Meta(ge=16, le=8192)]  # of a model's input, px
 Shift = Annotated[float, Meta(ge=-255, le=255)]
 Divisor = Annotated[float, Meta(gt=0, le=255)]
-Verb = Literal["reload", "reset_counts", "snapshot"]  # what `edgetrack.request` knows; a test compares them
+Verb = Literal[  # what `edgetrack.request` knows; a test compares them
+    "follow", "reload", "reset_counts", "snapshot", "unfollow"
+]
 Provider = Annotated[str, Meta(pattern="^(tensorrt|cuda|openvino|xnnpack|qnn|cpu)$")]
 
 # Paths, told apart for `edgetrack.configfile`: what must exist, and what may be a name in the catalogue of models.
@@ -334,22 +336,52 @@ class TrackConfig(Settings, frozen=True, kw_only=True):
 # --- refine ----------------------------------------------------------------------------------------------------------
 
 
+class TargetConfig(Settings, frozen=True, kw_only=True):
+    """A thing that is followed from the first picture on, whatever it is."""
+
+    name: Annotated[Name, Meta(description="in its events: a-z, 0-9, _ and -; no two targets share one")]
+    box: Annotated[
+        tuple[Fraction, Fraction, Fraction, Fraction],
+        Meta(description="[left, top, right, bottom] in the first picture, fractions of the picture"),
+    ]
+
+
 class GoturnRefine(Settings, frozen=True, kw_only=True, tag_field="kind", tag="goturn"):
-    """Confirmed tracks that no detection backs are followed by a network (Held et al. 2016)."""
+    """Targets that are asked for, or tracks that no detection backs, are followed by a network (Held et al. 2016)."""
 
     model: Annotated[ModelFile, Meta(description="ONNX file of a follower, or the name of a model in the catalogue")]
+    head: Annotated[
+        Literal["auto", "correlate", "concat", "goturn-caffe"],
+        Meta(description="form of the network; auto: recognised from its inputs"),
+    ] = "auto"
+    mode: Annotated[
+        Literal["follow", "bridge", "both"],
+        Meta(
+            description="follow: what is asked for, by request or in targets; "
+            "bridge: confirmed tracks while the detector rests (detect.every)"
+        ),
+    ] = "follow"
+    targets: Annotated[list[TargetConfig], Meta(max_length=64, description="to follow from the first picture on")] = (
+        field(default_factory=list)
+    )
     max_targets: Annotated[
-        int, Meta(ge=1, le=64, description="followed at once; the others are predicted by motion alone")
+        int,
+        Meta(
+            ge=1,
+            le=64,
+            description="followed at once, and bridged at once; more requests are refused, more tracks predicted",
+        ),
     ] = 8
     min_confidence: Annotated[
-        float, Meta(ge=0, le=1, description="expected IoU below which a target is given up until it is detected again")
+        float, Meta(ge=0, le=1, description="expected IoU below which a target is searched for, or a track given up")
     ] = 0.6
-    mode: Annotated[
-        Literal["rest", "bridge"],
-        Meta(
-            description="rest: only on frames without detection (detect.every); bridge: also what the detector misses"
-        ),
-    ] = "rest"
+    lost_after_s: Annotated[Seconds, Meta(description="s of searching until a followed target counts as lost")] = 2.0
+    end_after_s: Annotated[
+        Seconds, Meta(description="s after its last sight until a followed target is given up; 0: never")
+    ] = 60.0
+    bridge_missed: Annotated[
+        bool, Meta(description="bridge also what the detector looked for and missed: often what hides it is followed")
+    ] = False
 
 
 class NoRefine(Settings, frozen=True, kw_only=True, tag_field="kind", tag="none"):
@@ -408,6 +440,9 @@ class EventsConfig(Settings, frozen=True, kw_only=True):
     """What is told of tracks."""
 
     update_every_s: Annotated[Seconds, Meta(description="s between updates of one track; 0: every frame")] = 1.0
+    follow_every_s: Annotated[Seconds, Meta(description="s between updates of one followed target; 0: every frame")] = (
+        0.0
+    )
 
 
 # --- runtime, health -------------------------------------------------------------------------------------------------
@@ -551,7 +586,7 @@ class Config(Settings, frozen=True, kw_only=True):
     pace: Annotated[PaceConfig, Meta(description="how often the detector looks, and when less often")] = PaceConfig()
     embed: Annotated[Embed, Meta(description="what an object looks like, so that it is known again")] = NoEmbed()
     track: Annotated[TrackConfig, Meta(description="who is who from picture to picture")] = TrackConfig()
-    refine: Annotated[Refine, Meta(description="where a track is while no detection backs it")] = NoRefine()
+    refine: Annotated[Refine, Meta(description="following by looks, where no detection helps")] = NoRefine()
     zones: Annotated[list[ZoneConfig], Meta(max_length=100, description="areas to watch")] = field(default_factory=list)
     lines: Annotated[list[LineConfig], Meta(max_length=100, description="lines to count at")] = field(
         default_factory=list

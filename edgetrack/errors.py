@@ -35,3 +35,7 @@ class PublishError(EdgetrackError):
     """Events cannot be published where the configuration says."""
 
     exit_code = 5
+
+
+class FollowError(EdgetrackError):
+    """Something cannot be followed; who asked is told, the daemon goes on."""

@@ -179,6 +179,33 @@ class TrackEvent:
     reason: EndReason | None = None  # end
 
 
+FollowPhase = Literal["start", "update", "change", "end"]
+FollowState = Literal["following", "searching", "lost", "ended"]
+FollowReason = Literal["unfollowed", "lost", "shutdown"]
+
+
+@dataclass(frozen=True, slots=True)
+class FollowEvent:
+    """Where a followed target is, and whether it is in sight."""
+
+    kind: FollowPhase  # change: of its state
+    follow_id: int  # stays through loss and return
+    name: str  # of a target in the configuration, else empty
+    state: FollowState
+    confidence: float  # IoU expected of the box, or the score of the detection that backs it
+    xyxy: tuple[float, float, float, float]  # pixels; where it was seen last while it is lost
+    size: tuple[int, int]  # of the picture, px
+    track_id: int | None  # the track that it is
+    class_id: int | None  # None: nothing that the detector knows
+    seen: bool  # a detection backs the box
+    frame: int  # Frame.index
+    time: float  # s, source clock
+    utc: float  # s since 1970
+    captured: float  # s, monotonic
+    age_s: float  # since it was asked for
+    reason: FollowReason | None = None  # end
+
+
 @dataclass(frozen=True, slots=True)
 class LineCount:
     """Cumulative crossings of one line since `since_utc`, by class and direction."""
@@ -293,4 +320,4 @@ class Info:
     capture: str  # kind of source
 
 
-Event = TrackEvent | LineCount | ZoneOccupancy | PaceChange | Health | Info
+Event = TrackEvent | FollowEvent | LineCount | ZoneOccupancy | PaceChange | Health | Info

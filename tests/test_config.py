@@ -25,6 +25,8 @@ REQUIRED = {
     "LineConfig.start",
     "MqttPublish.url",
     "GoturnRefine.model",
+    "TargetConfig.name",
+    "TargetConfig.box",
     "ReidEmbed.model",
     "RtspCapture.url",
     "V4l2Capture.device",

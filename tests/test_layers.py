@@ -29,6 +29,7 @@ OWNERS = {
         "modelling/prepare.py",
         "modelling/lean.py",
         "modelling/classes.py",
+        "modelling/convert.py",
     },
     "paho": {"publish/mqtt.py", "demo/*"},
     "picamera2": {"capture/picamera.py"},

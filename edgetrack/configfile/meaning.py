@@ -27,6 +27,7 @@ from edgetrack.config import (
     PrometheusPublish,
     RequestsConfig,
     RtspCapture,
+    TargetConfig,
     ZoneConfig,
 )
 from edgetrack.configfile.mistake import Notes
@@ -116,6 +117,14 @@ def _(line: LineConfig, where: Where) -> LineConfig:
     if max(abs(line.start[0] - line.end[0]), abs(line.start[1] - line.end[1])) < MIN_LENGTH:
         where.note("end", "start and end are the same point; draw the line across the way that is counted")
     return line
+
+
+@settle.register
+def _(target: TargetConfig, where: Where) -> TargetConfig:
+    left, top, right, bottom = target.box
+    if right - left < MIN_LENGTH or bottom - top < MIN_LENGTH:
+        where.note("box", "has no area; write [left, top, right, bottom], fractions of the picture")
+    return target
 
 
 @settle.register
@@ -314,7 +323,7 @@ def _identity(node: Node, item: Any) -> tuple[tuple[int, int], Any, tuple[str, s
     def place(key: str) -> tuple[int, int]:
         return node.value[key].place if isinstance(node.value, dict) and key in node.value else node.place
 
-    if isinstance(item, (ZoneConfig, LineConfig)):
+    if isinstance(item, (ZoneConfig, LineConfig, TargetConfig)):
         return place("name"), item.name, (".name", f"'{item.name}' is also the name of", "give each its own")
     if isinstance(item, MqttPublish):
         said = ("", "goes to the same broker under the same client_id as", "the broker would throw one out; remove one")

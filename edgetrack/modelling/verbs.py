@@ -47,6 +47,7 @@ def add_verbs(kinds: Any) -> None:
     _add_prepare(kinds)
     _add_quantize(kinds)
     _add_check(kinds)
+    _add_convert(kinds)
 
 
 def _add_prepare(kinds: Any) -> None:
@@ -88,6 +89,14 @@ def _add_check(kinds: Any) -> None:
     _add_gate(verb)
     verb.add_argument("--json", action="store_true")
     verb.set_defaults(verb=check)
+
+
+def _add_convert(kinds: Any) -> None:
+    verb = kinds.add_parser("convert", help="the original GOTURN from Caffe to ONNX")
+    verb.add_argument("file", type=Path, metavar="FILE.caffemodel")
+    verb.add_argument("--output", type=Path, metavar="FILE.onnx", help="default: beside it, with --int8 as -int8.onnx")
+    verb.add_argument("--int8", action="store_true", help="dense layers in 8 bits: a quarter of the size")
+    verb.set_defaults(verb=convert)
 
 
 def _add_gate(verb: argparse.ArgumentParser) -> None:
@@ -225,6 +234,18 @@ def check(arguments: argparse.Namespace) -> int:
     found = compare.compare(_file(arguments.a), _file(arguments.b), album, arguments.max_loss, arguments.min_speedup)
     _say(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() if arguments.json else compare.text(found))
     compare.gate(found)
+    return 0
+
+
+def convert(arguments: argparse.Namespace) -> int:
+    from edgetrack.modelling.facts import NEEDS
+    from edgetrack.registry import load
+
+    source: Path = arguments.file
+    target: Path = arguments.output or source.with_name(f"{source.stem}{'-int8' if arguments.int8 else ''}.onnx")
+    facts = load("edgetrack.modelling.convert:convert", NEEDS, ModelError)(source, target, arguments.int8)
+    _say(f"{target}: {target.stat().st_size / 1e6:.1f} MB, from {facts['converted_from']}")
+    _say(f"a configuration uses it: refine: {{kind: goturn, head: goturn-caffe, model: {target}}}")
     return 0
 
 

@@ -15,10 +15,12 @@ from edgetrack.publish.desk import Request
 from edgetrack.publish.ledger import Legacy
 from edgetrack.publish.message import Message, Worth
 from edgetrack.publish.payload import (
+    Box,
     Counts,
     Crossing,
     Envelope,
     Fault,
+    Following,
     InOut,
     Occupancy,
     PaceStep,
@@ -29,7 +31,7 @@ from edgetrack.publish.payload import (
     Visit,
 )
 from edgetrack.publish.periods import Periods, rfc3339, utc_seconds
-from edgetrack.types import Event, Health, Info, LineCount, PaceChange, TrackEvent, ZoneOccupancy
+from edgetrack.types import Event, FollowEvent, Health, Info, LineCount, PaceChange, TrackEvent, ZoneOccupancy
 
 
 class Encoder:
@@ -94,6 +96,11 @@ class Encoder:
             if event.kind != "update":
                 self.seq += 1
             yield self._message(*self._sighting(event), Worth.UPDATE if event.kind == "update" else Worth.EVENT)
+        elif isinstance(event, FollowEvent):
+            if event.kind != "update":
+                self.seq += 1
+            worth = Worth.UPDATE if event.kind == "update" else Worth.EVENT
+            yield self._message("event/follow", self._follow(event), worth)
         elif isinstance(event, LineCount):
             yield self._message(*self._counts(event), Worth.STATE)
         elif isinstance(event, ZoneOccupancy):
@@ -143,13 +150,13 @@ class Encoder:
 
     def _sighting(self, event: TrackEvent) -> tuple[str, Envelope]:
         width, height = event.size
-        left, top, right, bottom = event.xyxy
+        left, _, right, bottom = event.xyxy
         fields: dict[str, Any] = {
             **self._origin(event.utc, event.captured),
             "track": event.track_id,
             "class_": self._class(event.class_id),
             "score": round(min(max(event.score, 0.0), 1.0), 4),
-            "box": tuple(round(value, 5) for value in (left / width, top / height, right / width, bottom / height)),
+            "box": fractions(event.xyxy, event.size),
             "foot": (round((left + right) / 2 / width, 5), round(bottom / height, 5)),
             "size": event.size,
             "frame": event.frame,
@@ -166,6 +173,24 @@ class Encoder:
             case kind:
                 duration_s = None if event.duration_s is None else round(event.duration_s, 3)
                 return f"event/{kind}", Visit(**fields, type=kind, zone=event.name, duration_s=duration_s)
+
+    def _follow(self, event: FollowEvent) -> Envelope:
+        return Following(
+            **self._origin(event.utc, event.captured),
+            type=event.kind,
+            follow=event.follow_id,
+            name=event.name,
+            state=event.state,
+            confidence=round(min(max(event.confidence, 0.0), 1.0), 4),
+            box=fractions(event.xyxy, event.size),
+            size=event.size,
+            frame=event.frame,
+            age_s=round(event.age_s, 3),
+            seen=event.seen,
+            track=event.track_id,
+            class_=None if event.class_id is None else self._class(event.class_id),
+            reason=event.reason,
+        )
 
     def _counts(self, event: LineCount) -> tuple[str, Envelope]:
         by_class = {self._class(id_): InOut(in_=count[0], out=count[1]) for id_, count in sorted(event.counts.items())}
@@ -264,6 +289,12 @@ class Encoder:
 
     def _class(self, class_id: int) -> str:
         return self._names[class_id] if 0 <= class_id < len(self._names) else f"class_{class_id}"
+
+
+def fractions(xyxy: Box, size: tuple[int, int]) -> Box:
+    """A box in pixels as fractions of the picture."""
+    (left, top, right, bottom), (width, height) = xyxy, size
+    return (round(left / width, 5), round(top / height, 5), round(right / width, 5), round(bottom / height, 5))
 
 
 def line_count(told: Counts, names: Sequence[str]) -> LineCount:

@@ -10,7 +10,17 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from edgetrack.types import CaptureState, Direction, EndReason, PaceState, PublishState, TrackPhase
+from edgetrack.types import (
+    CaptureState,
+    Direction,
+    EndReason,
+    FollowPhase,
+    FollowReason,
+    FollowState,
+    PaceState,
+    PublishState,
+    TrackPhase,
+)
 
 PREFIX = "edgetrack/v1"  # of every topic, unless publish.mqtt.prefix says otherwise
 
@@ -103,6 +113,24 @@ class PaceStep(Envelope, kw_only=True, tag="edgetrack.pace/1"):
     max_fps: Annotated[float | None, Meta(description="of the camera; absent: its own rate")] = None
 
 
+class Following(Envelope, kw_only=True, tag="edgetrack.follow/1"):
+    """A target that was asked for: where it is, and whether it is in sight."""
+
+    type: Annotated[FollowPhase, Meta(description="change: of its state; all but update are numbered")]
+    follow: Annotated[int, Meta(ge=1, description="its id, the same through loss and return")]
+    state: FollowState
+    confidence: Annotated[float, Meta(ge=0, le=1, description="in the box: the IoU expected, or a detection's score")]
+    box: Annotated[Box, Meta(description="left, top, right, bottom; where it was seen last, while it is lost")]
+    size: Size
+    frame: Annotated[int, Meta(ge=0, description="number of the picture")]
+    age_s: Annotated[float, Meta(ge=0, description="since it was asked for")]
+    seen: Annotated[bool, Meta(description="a detection backs the box")]
+    name: Annotated[str, Meta(description="of a target in the configuration, or as it was asked for")] = ""
+    track: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="the track that it is, now or last")] = None
+    class_: Annotated[str | None, Meta(description="of that track")] = msgspec.field(name="class", default=None)
+    reason: Annotated[FollowReason | None, Meta(description="of an end")] = None
+
+
 class InOut(Struct):
     in_: Count = msgspec.field(name="in")
     out: Count
@@ -179,12 +207,13 @@ class Response(Envelope, kw_only=True, tag="edgetrack.response/1"):
     result: Annotated[Any, Meta(description="of the verb, if ok")] = None
 
 
-PAYLOADS = (Track, Crossing, Visit, PaceStep, Counts, Occupancy, Report, Start, Response)
+PAYLOADS = (Track, Crossing, Visit, Following, PaceStep, Counts, Occupancy, Report, Start, Response)
 TOPICS = {
     Track: "track/<class>",
     Crossing: "event/line_crossed",
     Visit: "event/<type>",
     PaceStep: "event/pace",
+    Following: "event/follow",
     Counts: "line/<line>/count",
     Occupancy: "zone/<zone>/occupancy",
     Report: "health",

@@ -8,10 +8,11 @@ import numpy as np
 
 from edgetrack.config import GoturnRefine, Refine, RuntimeConfig
 from edgetrack.refine.bridge import Bridge
-from edgetrack.refine.goturn import Goturn
+from edgetrack.refine.follow import Follower
+from edgetrack.refine.goturn import Goturn, Regressor
 from edgetrack.types import Picture, Tracks
 
-__all__ = ["Bridge", "Goturn", "Refiner", "open_refiner"]
+__all__ = ["Bridge", "Follower", "Goturn", "Refiner", "open_refine"]
 
 
 class Refiner(Protocol):
@@ -36,10 +37,22 @@ class Rest:
         return tracks[np.empty(0, np.intp)]
 
 
-def open_refiner(config: Refine, runtime: RuntimeConfig) -> Refiner:
-    """The refiner that the configuration names; a model is loaded and run once.
+def open_refine(
+    config: Refine, runtime: RuntimeConfig, max_unlikeness: float = 0.2, every_s: float = 0.0
+) -> tuple[Refiner, Follower]:
+    """What bridges tracks and what follows targets, as the configuration says; a model is loaded once and run once.
+
+    Args:
+        config, runtime: of the daemon.
+        max_unlikeness: cosine distance up to which a detection looks like a target.
+        every_s: between updates of one target.
 
     Raises:
         ModelError: the file cannot be loaded, or is no follower.
     """
-    return Bridge(config, runtime) if isinstance(config, GoturnRefine) else Rest()
+    if not isinstance(config, GoturnRefine):
+        return Rest(), Follower()
+    net = Regressor(config.model, runtime, config.head)
+    refiner = Rest() if config.mode == "follow" else Bridge(config, net)
+    follower = Follower() if config.mode == "bridge" else Follower(config, net, max_unlikeness, every_s)
+    return refiner, follower

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgetrack.config import GoturnRefine, RuntimeConfig
+from edgetrack.config import GoturnRefine
 from edgetrack.refine.crops import LEAST_PX
 from edgetrack.refine.goturn import Regressor, Target
 from edgetrack.types import Picture, Tracks, image_of
@@ -18,16 +18,13 @@ class Bridge:
     A target is made only when it is needed, from the picture before. The window is laid round the track's prediction.
     A target whose confidence falls is given up, and left to prediction and re-identification, until it is detected
     again. Of more targets than `max_targets`, those followed already stay, then those missed by the detector come,
-    then the eldest. With `mode: rest` nothing is followed that the detector looked for and missed: it may be hidden,
-    and the net would follow what hides it.
-
-    Raises:
-        ModelError: the model cannot be loaded, or is no follower.
+    then the eldest. Unless `bridge_missed`, nothing is followed that the detector looked for and missed: it may be
+    hidden, and the net would follow what hides it.
     """
 
-    def __init__(self, config: GoturnRefine, runtime: RuntimeConfig) -> None:
+    def __init__(self, config: GoturnRefine, net: Regressor) -> None:
         self.config = config
-        self._net = Regressor(config.model, runtime)
+        self._net = net
         self._targets: dict[int, Target] = {}
         self._given_up: set[int] = set()
         self._before: tuple[Picture, Tracks] | None = None
@@ -60,7 +57,7 @@ class Bridge:
         """Rows of the tracks that are followed now; makes targets of new ones."""
         size = tracks.xyxy[:, 2:] - tracks.xyxy[:, :2]
         lost = tracks.confirmed & ~tracks.seen & (size >= LEAST_PX).all(axis=1)
-        if self.config.mode == "rest":
+        if not self.config.bridge_missed:
             lost &= tracks.missed == 0
         wanted = np.flatnonzero(lost)
         followed = [int(tracks.track_id[row]) in self._targets for row in wanted]

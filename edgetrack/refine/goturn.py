@@ -1,8 +1,7 @@
 """Following by regression: what a target looked like and where it was, in; where it is now, out (Held et al. 2016).
 
-Nothing is learned at run time. The net sees three crops: the target in the first picture, a recent one, and the window
-round the place where it is expected. The first never changes, so that errors do not add up; the recent one follows the
-target's changes of pose and light.
+Nothing is learned at run time. The net sees crops of the target, the first and a recent one, and the window round the
+place where it is expected: see `heads`.
 """
 
 from __future__ import annotations
@@ -15,44 +14,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgetrack.boxes import Boxes
 from edgetrack.config import RuntimeConfig
 from edgetrack.errors import ModelError
-from edgetrack.image import Resizer
-from edgetrack.refine.crops import LEAST_PX, SEARCH_PX, TEMPLATE_PX, cut, into, out_of, squares
+from edgetrack.refine.crops import LEAST_PX, into, out_of
+from edgetrack.refine.heads import Box, Template, head_of
 from edgetrack.runtime import OnnxModel
 from edgetrack.types import Image
 
 log = logging.getLogger(__name__)
 
-GROWTH = 0.2  # share of a change of size that is believed in one picture; more lets errors of single pictures add up
-RENEW = 0.6  # confidence from which the recent crop is replaced
-INPUTS = (  # name, shape, type
-    ("first", (None, 3, TEMPLATE_PX, TEMPLATE_PX), np.dtype(np.uint8)),
-    ("recent", (None, 3, TEMPLATE_PX, TEMPLATE_PX), np.dtype(np.uint8)),
-    ("search", (None, 3, SEARCH_PX, SEARCH_PX), np.dtype(np.uint8)),
-    ("shape", (None, 6), np.dtype(np.float32)),
-)
-
-Box = NDArray[np.float64]  # (4,) xyxy, pixels
-Crop = NDArray[np.uint8]  # (3, side, side) BGR
-
 
 @dataclass
 class Target:
-    """One thing that is followed; changed by `Regressor.follow`.
+    """One thing that is followed; changed by `Regressor.follow` and `Regressor.move`.
 
     Attributes:
-        first, recent: the target's crops.
-        first_shape, recent_shape: (2,) width and height of its box as fractions of them.
+        first, recent: what it looked like.
         xyxy: where it was last.
         confidence: the IoU that the net expects of that box, 0..1.
         picture: width and height of the picture that `xyxy` belongs to.
     """
 
-    first: Crop
-    first_shape: NDArray[np.float64]
-    recent: Crop
-    recent_shape: NDArray[np.float64]
+    first: Template
+    recent: Template
     xyxy: Box
     confidence: float
     picture: tuple[int, int]
@@ -61,18 +46,29 @@ class Target:
 class Regressor:
     """The net, for any number of targets in one call.
 
+    Attributes:
+        head: the form of the net.
+
+    Args:
+        model: ONNX file.
+        runtime: how ONNX Runtime runs it.
+        head: the form that is expected; `auto`: any.
+
     Raises:
-        ModelError: the file cannot be loaded, or is no follower.
+        ModelError: the file cannot be loaded, or is no follower, or one of another form.
     """
 
-    def __init__(self, model: str, runtime: RuntimeConfig) -> None:
-        self._model, self._resizers = OnnxModel(model, runtime), (Resizer(), Resizer())
-        found = [(t.name, t.shape, t.dtype) for t in self._model.inputs]
-        if found != list(INPUTS) or len(self._model.outputs) != 2:
+    def __init__(self, model: str, runtime: RuntimeConfig, head: str = "auto") -> None:
+        self._model = OnnxModel(model, runtime)
+        found = head_of(self._model.inputs)
+        if found is None:
             raise ModelError(
                 f"{model}: inputs are {', '.join(map(str, self._model.inputs))}; expected first, recent, search and "
                 "shape of a follower; choose models/edgetrack-goturn.onnx"
             )
+        if head not in ("auto", found.name):
+            raise ModelError(f"{model}: is a follower of the form {found.name}, refine.head is {head}; set auto")
+        self.head = found
         self._model.warm_up()
         self._told = False
 
@@ -92,49 +88,53 @@ class Regressor:
                 f"xyxy: {box.round(1).tolist()} has less than {LEAST_PX:g} x {LEAST_PX:g} pixels in the picture of "
                 f"{picture[0]} x {picture[1]}; expected left, top, right, bottom of what is to be followed"
             )
-        pixels, shape = self._template(image, inside)
-        return Target(pixels, shape, pixels, shape, inside, 1.0, picture)
+        template = self.head.template(image, inside)
+        return Target(template, template, inside, 1.0, picture)
 
-    def follow(self, image: Image, targets: Sequence[Target], expected: NDArray[np.float64] | None = None) -> None:
+    def follow(self, image: Image, targets: Sequence[Target], expected: Boxes | None = None) -> None:
         """Find the targets in the next picture and move them there, in place.
-
-        A picture of another size carries the boxes over in proportion. Where the net's answer is no number, the
-        target stays where it was expected, with confidence 0.
 
         Args:
             expected: (N, 4) xyxy where they should be by now; None: where they were.
         """
-        picture = _size(image)
-        for target in targets:
-            _rescale(target, picture)
+        self.rescale(image, targets)
         if not targets:
             return
         before = np.stack([t.xyxy for t in targets]) if expected is None else expected
-        square = squares(before, zoom=2.0)
-        search = np.stack([self._cut(image, s, SEARCH_PX) for s in square])
-        spans = (before[:, 2:] - before[:, :2]) / (square[:, 2:] - square[:, :2])
-        shape = np.concatenate([[t.first_shape for t in targets], [t.recent_shape for t in targets], spans], axis=1)
-        fractions, confidence = self._model.run(
-            np.stack([t.first for t in targets]),
-            np.stack([t.recent for t in targets]),
-            search,
-            shape.astype(np.float32),
-        )
+        for target, xyxy, trust in zip(targets, *self.look(image, targets, before), strict=True):
+            self.move(image, target, xyxy, trust)
+
+    def rescale(self, image: Image, targets: Sequence[Target]) -> None:
+        """A picture of another size carries the boxes over in proportion."""
+        picture = _size(image)
+        for target in targets:
+            if target.picture != picture:
+                ratio = np.array(picture) / np.array(target.picture)
+                target.xyxy, target.picture = target.xyxy * np.tile(ratio, 2), picture
+
+    def look(self, image: Image, targets: Sequence[Target], expected: Boxes) -> tuple[list[Box], list[float]]:
+        """Where targets are that are expected at boxes (N, 4), and how sure that is; changes nothing.
+
+        The same target may be looked for at several places. Where the net's answer is no number, it is the place
+        itself, with confidence 0.
+        """
+        window = self.head.windows(expected)
+        firsts, recents = [t.first for t in targets], [t.recent for t in targets]
+        outputs = self._model.run(*self.head.feed(image, firsts, recents, expected, window))
+        fractions, confidence = self.head.read(outputs)
         good = np.isfinite(fractions).all(axis=1) & np.isfinite(confidence)
         self._tell(good)
-        found = out_of(square, np.where(good[:, None], fractions, into(square, before)).astype(np.float64))
+        found = out_of(window, np.where(good[:, None], fractions, into(window, expected)).astype(np.float64))
         sure = np.where(good, confidence, 0).astype(np.float64)
-        for target, old, new, trust in zip(targets, before, found, sure, strict=True):
-            target.xyxy, target.confidence = _calm(old, new, picture), float(trust)
-            if trust >= RENEW:
-                target.recent, target.recent_shape = self._template(image, target.xyxy)
+        picture = _size(image)
+        calm = [_calm(old, new, picture, self.head.growth) for old, new in zip(expected, found, strict=True)]
+        return calm, sure.tolist()
 
-    def _template(self, image: Image, xyxy: Box) -> tuple[Crop, NDArray[np.float64]]:
-        square = squares(xyxy[None])[0]
-        return self._cut(image, square, TEMPLATE_PX), (xyxy[2:] - xyxy[:2]) / (square[2:] - square[:2])
-
-    def _cut(self, image: Image, square: Box, side_px: int) -> Crop:
-        return cut(image, square, side_px, self._resizers[side_px == SEARCH_PX])
+    def move(self, image: Image, target: Target, xyxy: Box, confidence: float) -> None:
+        """It is there, with that confidence; what it looks like there is remembered if that is high."""
+        target.xyxy, target.confidence = xyxy, confidence
+        if confidence >= self.head.renew:
+            target.recent = self.head.template(image, xyxy)
 
     def _tell(self, good: NDArray[np.bool_]) -> None:
         if not self._told and not good.all():
@@ -146,15 +146,16 @@ class Goturn:
     """Follows one target, without a detector.
 
     Args:
-        model: models/edgetrack-goturn.onnx, or -int8.onnx.
+        model: models/edgetrack-goturn.onnx, or -int8.onnx, or another follower.
         runtime: how ONNX Runtime runs it.
+        head: the form that is expected; `auto`: any of `heads`.
 
     Raises:
         ModelError: the file cannot be loaded, or is no follower.
     """
 
-    def __init__(self, model: str, runtime: RuntimeConfig = RuntimeConfig()) -> None:
-        self._net = Regressor(model, runtime)
+    def __init__(self, model: str, runtime: RuntimeConfig = RuntimeConfig(), head: str = "auto") -> None:
+        self._net = Regressor(model, runtime, head)
         self._target: Target | None = None
 
     def start(self, image: Image, xyxy: Sequence[float] | NDArray[Any]) -> None:
@@ -184,15 +185,9 @@ def _size(image: Image) -> tuple[int, int]:
     return image.shape[1], image.shape[0]
 
 
-def _rescale(target: Target, picture: tuple[int, int]) -> None:
-    if target.picture != picture:
-        ratio = np.array(picture) / np.array(target.picture)
-        target.xyxy, target.picture = target.xyxy * np.tile(ratio, 2), picture
-
-
-def _calm(old: Box, new: Box, picture: tuple[int, int]) -> Box:
+def _calm(old: Box, new: Box, picture: tuple[int, int], growth: float) -> Box:
     """The new middle, kept in the picture, and a size between the old and the new one."""
     was, size = np.maximum(old[2:] - old[:2], LEAST_PX), np.maximum(new[2:] - new[:2], LEAST_PX)
-    size = np.clip(was * (size / was) ** GROWTH, LEAST_PX, np.maximum(picture, LEAST_PX))
+    size = np.clip(was * (size / was) ** growth, LEAST_PX, np.maximum(picture, LEAST_PX))
     middle = np.clip((new[:2] + new[2:]) / 2, 0, picture)
     return np.concatenate([middle - size / 2, middle + size / 2])

@@ -36,6 +36,7 @@ from typing import Any
 import msgspec
 
 from edgetrack.publish import payload
+from edgetrack.request.follow import Follow, Followed, Unfollow, Unfollowed, follow, unfollow
 from edgetrack.request.reload import Reload, Reloaded, reload
 from edgetrack.request.reset_counts import Reset, ResetCounts, reset_counts
 from edgetrack.request.service import Service
@@ -45,9 +46,11 @@ from edgetrack.request.verb import Ask, Daemon, Verb
 __all__ = ["VERBS", "Ask", "Daemon", "Reloaded", "Service", "Verb", "schema"]
 
 VERBS: dict[str, Verb] = {
+    "follow": Verb(Follow, Followed, follow),
     "reload": Verb(Reload, Reloaded, reload),
     "reset_counts": Verb(ResetCounts, Reset, reset_counts),
     "snapshot": Verb(Snapshot, Picture, snapshot),
+    "unfollow": Verb(Unfollow, Unfollowed, unfollow),
 }
 
 

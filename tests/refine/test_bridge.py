@@ -1,6 +1,5 @@
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pytest
@@ -8,15 +7,15 @@ from numpy.testing import assert_allclose
 
 from edgetrack.config import GoturnRefine, NoRefine, RuntimeConfig
 from edgetrack.errors import ModelError
-from edgetrack.refine import Refiner, open_refiner
+from edgetrack.refine import Refiner, open_refine
 from edgetrack.types import Tracks
 from tests.refine.white_follower import square, white_follower
 
 
-def refiner(folder: Path, max_targets: int = 4, mode: Literal["rest", "bridge"] = "bridge") -> Refiner:
+def refiner(folder: Path, max_targets: int = 4, missed: bool = True) -> Refiner:
     model = str(white_follower(folder / "white.onnx"))
-    config = GoturnRefine(model=model, max_targets=max_targets, mode=mode)
-    return open_refiner(config, RuntimeConfig(threads=1))
+    config = GoturnRefine(model=model, max_targets=max_targets, mode="bridge", bridge_missed=missed)
+    return open_refine(config, RuntimeConfig(threads=1))[0]
 
 
 def tracks(*lefts: float, seen: bool = True, confirmed: bool = True) -> Tracks:
@@ -47,7 +46,7 @@ def test_a_track_that_is_lost_is_followed(tmp_path: Path):
 
 @pytest.mark.parametrize(("missed", "followed"), [(0, 1), (1, 0)])
 def test_a_resting_detector_s_tracks_are_followed_and_missed_ones_are_not(tmp_path: Path, missed: int, followed: int):
-    bridge = refiner(tmp_path, mode="rest")
+    bridge = refiner(tmp_path, missed=False)
     bridge.refine(square(100, 80), tracks(100))
     now = replace(tracks(100, seen=False), missed=np.array([missed]))
     assert len(bridge.refine(square(108, 80), now)) == followed
@@ -88,7 +87,7 @@ def test_a_track_nearly_outside_the_picture_is_left_out(tmp_path: Path):
 
 
 def test_without_a_refiner_nothing_is_found():
-    rest = open_refiner(NoRefine(), RuntimeConfig())
+    rest, _ = open_refine(NoRefine(), RuntimeConfig())
     rest.refine(square(100, 80), tracks(100))
     assert len(rest.refine(square(100, 80), tracks(100, seen=False))) == 0
 
@@ -96,4 +95,4 @@ def test_without_a_refiner_nothing_is_found():
 def test_a_model_that_is_not_there_is_named(tmp_path: Path):
     config = GoturnRefine(model=str(tmp_path / "gone.onnx"))
     with pytest.raises(ModelError, match=r"gone\.onnx: no such file"):
-        open_refiner(config, RuntimeConfig())
+        open_refine(config, RuntimeConfig())

@@ -13,6 +13,7 @@ from edgetrack.config import (
     Config,
     DetectConfig,
     FileCapture,
+    GoturnRefine,
     LineConfig,
     MqttPublish,
     OutboxConfig,
@@ -23,6 +24,7 @@ from edgetrack.request import VERBS, Daemon, Reloaded, Service
 from tests.parts import blob_detector, walking_square, write_clip
 from tests.publish.broker import Broker, until
 from tests.publish.parts import wait_state
+from tests.refine.white_follower import white_follower
 
 DOOR = LineConfig(name="door", start=(0.5, 0.9), end=(0.5, 0.1))
 PORCH = ZoneConfig(name="porch", polygon=[(0.6, 0.1), (0.9, 0.1), (0.9, 0.9), (0.6, 0.9)], min_s=0.2)
@@ -35,6 +37,7 @@ def settings(tmp_path: Path, broker: Broker, allow: tuple[Any, ...] = tuple(VERB
         "camera": "north",
         "capture": FileCapture(path=str(write_clip(tmp_path / "walk.mp4", walking_square(40)))),
         "detect": DetectConfig(model=str(blob_detector(tmp_path / "blobs.onnx")), min_score=0.75),
+        "refine": GoturnRefine(model=str(white_follower(tmp_path / "white.onnx"))),
         "lines": [DOOR],
         "zones": [PORCH],
         "publish": [mqtt(broker, allow)],
@@ -64,8 +67,9 @@ def serving(config: Config, broker: Broker, walk: bool = True) -> Iterator[Daemo
         until(lambda: "request/+" in broker.log.read_text(), 10, broker.log.read_text)
         for frame in source if walk else ():
             assert frame is not None
-            tracks = parts.tracker.step(frame.time, parts.detector.detect(frame.image))
-            publisher.publish(parts.scene.observe(frame, tracks))
+            detections = parts.detector.detect(frame.image)
+            tracks = parts.tracker.step(frame.time, detections)
+            publisher.publish([*parts.scene.observe(frame, tracks), *parts.follower.step(frame, detections, tracks)])
             daemon.frame, daemon.tracks = frame, tracks
         thread = threading.Thread(target=loop, args=(service,))
         thread.start()

@@ -13,13 +13,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgetrack.config import FileCapture, Verb
+from edgetrack.config import FileCapture, NoRefine, Verb
 from edgetrack.request import VERBS, schema
 from tests.daemon import Subscriber
 from tests.publish.asker import Asker
 from tests.publish.broker import Broker
 from tests.publish.broker import Subscriber as Collector
 from tests.request.parts import mqtt, serving, settings
+
+NEEDS: dict[str, dict[str, Any]] = {"follow": {"track": 1}}  # of requests that cannot be empty
 
 
 def decoded(picture: dict[str, Any]) -> NDArray[np.uint8]:
@@ -36,7 +38,7 @@ def test_requests_and_answers_fit_the_schema(tmp_path: Path, broker: Broker, ver
     document = schema()
     result = {"$defs": document["$defs"], "$ref": f"#/$defs/{VERBS[verb].result.__name__}"}
     with serving(settings(tmp_path, broker), broker), Asker(broker) as asker:
-        answer = asker.ask(verb, {"transaction": 1})
+        answer = asker.ask(verb, {"transaction": 1, **NEEDS.get(verb, {})})
     jsonschema.Draft202012Validator(document).validate(answer)
     jsonschema.Draft202012Validator(result).validate(answer["result"])
 
@@ -150,3 +152,49 @@ def test_a_raw_snapshot_is_a_jpeg_on_a_topic_of_its_own_and_is_not_retained(tmp_
     assert (answer["jpeg"], answer["size"]) == ("", [320, 192])
     assert decoded({"jpeg": base64.b64encode(picture.payload)}).shape == (192, 320, 3)
     assert not picture.retain
+
+
+# --- follow and unfollow ---------------------------------------------------------------------------------------------
+
+
+def test_a_track_is_followed_and_let_go_by_its_number(tmp_path: Path, broker: Broker) -> None:
+    with serving(settings(tmp_path, broker), broker) as daemon, Asker(broker) as asker:
+        assert asker.ask("follow", {"track": 1})["result"] == {"follow": 1}
+        assert daemon.parts.follower.ids == [1]
+        assert asker.ask("unfollow", {"track": 1})["result"] == {"ended": [1]}
+        assert daemon.parts.follower.ids == []
+
+
+def test_what_is_in_a_box_is_followed(tmp_path: Path, broker: Broker) -> None:
+    with serving(settings(tmp_path, broker), broker), Asker(broker) as asker:
+        assert asker.ask("follow", {"box": [0.1, 0.1, 0.2, 0.3], "name": "bag"})["ok"]
+        assert asker.ask("follow", {"box": [0.5, 0.1, 0.6, 0.3]})["result"] == {"follow": 2}
+        assert asker.ask("unfollow")["result"] == {"ended": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("ask", "error", "reason"),
+    [
+        ({"track": 99}, "failed", "track: 99 is not in the picture; the tracks there are: 1"),
+        ({"box": [1.5, 0.1, 1.8, 0.3]}, "failed", "has less than 2 x 2 pixels in the picture"),
+        ({"box": [0.5, 0.5, 0.5, 0.5]}, "failed", "has less than 2 x 2 pixels in the picture"),
+        ({"box": [0.5, 0.5, 0.6]}, "malformed", "length 4"),
+        ({"box": [0.5, 0.5, 1e9, 0.6]}, "malformed", "<= 10"),
+        ({}, "failed", "expected one of track and box"),
+        ({"track": 1, "box": [0.1, 0.1, 0.2, 0.2]}, "failed", "expected one of track and box"),
+        ({"track": 0}, "malformed", ">= 1"),
+    ],
+)
+def test_what_cannot_be_followed_is_told(
+    tmp_path: Path, broker: Broker, ask: dict[str, Any], error: str, reason: str
+) -> None:
+    with serving(settings(tmp_path, broker), broker) as daemon, Asker(broker) as asker:
+        answer = asker.ask("follow", ask)
+        assert daemon.parts.follower.ids == []
+    assert (answer["ok"], answer["error"]) == (False, error)
+    assert reason in answer["reason"]
+
+
+def test_a_daemon_that_follows_nothing_says_what_to_set(tmp_path: Path, broker: Broker) -> None:
+    with serving(settings(tmp_path, broker, refine=NoRefine()), broker) as _, Asker(broker) as asker:
+        assert "set refine: {kind: goturn" in asker.ask("follow", {"track": 1})["reason"]
