@@ -181,6 +181,8 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
         recorder.end("shutdown", utc, ends)
         publisher.publish([*ends, *parts.follower.end("shutdown", utc, time.monotonic())])
         tell(parts, monitor, systemd, tracks, stopping=True)
+        recorder.leave()
+        publisher.leave()  # while the camera closes
     capture = source.state
     log.info("%s after %d pictures", "stopped" if wishes.stop.is_set() else "the source ended", capture.frames)
 

@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,16 @@ TRAINED = ("detector", "embedder", "goturn")  # what edgetrack.train makes
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     log_to_stderr(arguments.log_level)
+    code = run_verb(arguments)
+    if argv is None and any(thread.name.startswith("capture ") for thread in threading.enumerate()):
+        logging.shutdown()  # a camera's driver does not return; Python would end under its feet, with SIGSEGV at times
+        sys.stdout.flush()
+        os._exit(code)
+    return code
+
+
+def run_verb(arguments: argparse.Namespace) -> int:
+    """Its exit code, once what it has to say is said."""
     try:
         code: int = arguments.verb(arguments)
         sys.stdout.flush()

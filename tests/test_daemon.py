@@ -100,6 +100,27 @@ def test_a_signal_ends_it_within_two_seconds_with_everything_said(
     assert subscriber.on("/health")[-1].payload["state"] == "stopping"
 
 
+def test_a_camera_and_brokers_that_do_not_answer_do_not_hold_it_up(tmp_path: Path, settings: dict[str, Any]) -> None:
+    """The camera takes the connection and says nothing; both brokers freeze with messages under way."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as camera,
+        Broker(tmp_path / "one") as one,
+        Broker(tmp_path / "two") as two,
+    ):
+        settings["capture"] = {"kind": "rtsp", "url": f"rtsp://127.0.0.1:{camera.getsockname()[1]}/street"}
+        settings["publish"] = [{"kind": "mqtt", "url": broker.url} for broker in (one, two)]
+        settings["health"] = {"every_s": 1}
+        with running(write_config(tmp_path / "run.yaml", **settings)) as daemon:
+            daemon.wait_for(f"{one.url}: connected")
+            daemon.wait_for(f"{two.url}: connected")
+            one.freeze()
+            two.freeze()
+            assert daemon.stop() < 2
+            assert daemon.process.returncode == 0
+        one.thaw()
+        two.thaw()
+
+
 def test_sighup_takes_over_zones_and_lines_and_keeps_the_counts_of_the_rest(
     tmp_path: Path, settings: dict[str, Any], subscriber: Subscriber
 ) -> None:

@@ -151,6 +151,12 @@ class Publisher:
         if told:
             journal.send(told)
 
+    def leave(self) -> None:
+        """Nothing more will be published: begin to leave, so that the camera may close while the brokers are told."""
+        if self._journal is not None:
+            self._journal.stop()
+        self._leave()
+
     def _leave(self) -> None:
         for outlet in self._outlets:
             outlet.leave()
