@@ -46,7 +46,7 @@ def test_every_kind_of_event_arrives_and_fits_the_schema(subscriber: Subscriber,
     with publisher(broker.url, version=version) as outlet:
         outlet.publish(one_of_each())
         subscriber.wait_topic("/health")
-    messages = [message for message in subscriber.messages if not message.topic.endswith("/probe")][:12]
+    messages = [message for message in subscriber.messages if not message.topic.endswith("/probe")][:13]
     validator = jsonschema.Draft202012Validator(schema())
     for message in messages[1:]:
         validator.validate(message.json)
@@ -62,6 +62,7 @@ def test_every_kind_of_event_arrives_and_fits_the_schema(subscriber: Subscriber,
         "/event/dwell",
         "/event/zone_left",
         "/track/person",
+        "/event/pace",
         "/health",
     ]
     assert {message.qos for message in messages} == {1}
