@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from edgetrack import __version__
+from edgetrack import __version__, cores
 from edgetrack.capture import Slows, Source, open_source
 from edgetrack.config import Config
 from edgetrack.configfile import check_classes, config_hash
@@ -68,8 +68,9 @@ def build(config: Config, recorder: Idle = IDLE) -> Parts:
 
     Raises:
         ModelError: a model cannot be loaded or does not fit its task.
-        ConfigError: a class name that the detector does not know.
+        ConfigError: a class name that the detector does not know, a core that this process may not use.
     """
+    cores.take(config.runtime)
     detectors = open_detectors(config)
     detector = detectors[0]
     source = open_source(config.capture, looks_ahead(config, detector), max(1, config.detect.ahead))

@@ -476,6 +476,11 @@ class RuntimeConfig(Settings, frozen=True, kw_only=True):
     allow_spinning: Annotated[
         bool, Meta(description="waiting threads burn their core: a little faster, much hotter")
     ] = False
+    cores: Annotated[
+        list[Annotated[int, Meta(ge=0, le=1023)]],
+        Meta(max_length=1024, description="cores to keep to, [2, 3]; empty: all that the service may use"),
+    ] = field(default_factory=list)
+    nice: Annotated[int, Meta(ge=0, le=19, description="gives way to processes of a lower number; 19: to all")] = 0
 
 
 class HealthConfig(Settings, frozen=True, kw_only=True):

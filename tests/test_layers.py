@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "edgetrack"
 
 GROUND = {"errors", "types", "boxes", "config", "secret"}
-TOOLS = {"image", "planes", "providers", "runtime", "registry", "configfile", "catalogue"}
+TOOLS = {"image", "planes", "providers", "runtime", "registry", "configfile", "catalogue", "cores"}
 EDGES = {"capture", "detect", "pace", "refine", "publish", "notify", "render"}
 MAY_IMPORT = {
     **dict.fromkeys(GROUND, GROUND),

@@ -83,7 +83,7 @@ def gate(folder: Path, model: str, videos: list[str]) -> None:
 
 
 def cameras(folder: Path, model: str, video: str, numbers: list[int]) -> None:
-    print("cameras   CPU of a core each   all   resident MB each   its own MB each   pictures/s each")
+    print("cameras   pictures/s each   CPU ms a picture   resident MB each   its own MB each")
     for number in numbers:
         places = [folder / f"{number}-{k}" for k in range(number)]
         capture = {"kind": "file", "path": video, "loop": True, "pace": "realtime"}
@@ -100,10 +100,11 @@ def cameras(folder: Path, model: str, video: str, numbers: list[int]) -> None:
             process.send_signal(signal.SIGTERM)
         for process in running:
             process.wait(20)
-        fps = [statistics.median(p["fps"] for p in payloads(place) if "fps" in p) for place in places]
+        fps = [statistics.median([p["fps"] for p in payloads(place) if "fps" in p][2:-1]) for place in places]
+        spent_ms = [part / rate * 1e3 for part, rate in zip(share, fps, strict=True)]
         mean = statistics.mean
-        print(f"{number:7} {mean(share):17.2f} {sum(share):10.2f} {mean(m for m, _ in memory):14.0f}"
-              f" {mean(m for _, m in memory):17.0f} {mean(fps):17.1f}")  # fmt: skip
+        print(f"{number:7} {mean(fps):14.1f} {mean(spent_ms):17.1f} {mean(m for m, _ in memory):16.0f}"
+              f" {mean(m for _, m in memory):17.0f}")  # fmt: skip
 
 
 def main(what: str, model: str, *rest: str) -> None:
