@@ -316,6 +316,10 @@ class TrackConfig(Settings, frozen=True, kw_only=True):
     score_noise: Annotated[
         bool, Meta(description="unless exact: the less sure a box, the less it corrects (NSA Kalman filter, Du 2021)")
     ] = True
+    adaptive_noise: Annotated[
+        bool,
+        Meta(description="unless exact: how far boxes are off is learned, so that innovations are white (Mehra 1970)"),
+    ] = True
     appearance_veto: Annotated[
         bool,
         Meta(description="unless exact: overlap is void with a box unlike the track (compare BoT-SORT, Aharon 2022)"),

@@ -32,6 +32,7 @@ TRACK = np.dtype(
         ("described", np.bool_),  # has an average embedding
         ("described_at", np.float64),  # s, when it last got one; of those that are described
         ("slot", np.intp),  # in the gallery
+        ("innovation", np.float64, 3),  # of cx, cy and h at the last match, box heights; unless exact
     ],
     align=True,
 )

@@ -12,6 +12,7 @@ from edgetrack.config import TrackConfig
 from edgetrack.track import kalman
 from edgetrack.track.confidence import Confidence
 from edgetrack.track.gallery import Gallery
+from edgetrack.track.innovation import SURE, BoxNoise
 from edgetrack.track.look import Look, checked
 from edgetrack.track.matching import TRACK, Appearance, Live, Matches, Overlap, Recovery, vetoed
 from edgetrack.track.wanted import wanted
@@ -31,8 +32,8 @@ WEAK = 2.0  # standard deviation of a sure box that no detector gave, against th
 CALM = kalman.Noise(velocity=1 / 240, aspect=3e-2, measured=1 / 10)
 SMALLEST = np.array([[1e-2], [1.0]])  # aspect ratio and height, px, to which a box may shrink while nobody looks
 SECOND_PASS_DISTANCE = 0.6  # 1 - IoU; weak boxes fit worse than strong ones but must not be anybody's
-SCORE_NOISE = 2.0  # of the measurement's variance, at score 0
-LEAST_SCORE_NOISE = 0.1  # the same, at the typical score and above
+SCORE_NOISE = 2.0  # of the measurement's variance, at score 0; at the typical score and above: BoxNoise
+AXES = [0, 1, 3]  # of cxcyah, those that are lengths
 
 
 class Tracker:
@@ -57,6 +58,7 @@ class Tracker:
         self._looked = False  # on the last step
         self._time: float | None = None
         self._confidence = Confidence()
+        self._box_noise = BoxNoise()
         self._width: int | None = None  # of the embeddings
         self._next_id = 1
 
@@ -202,11 +204,10 @@ class Tracker:
         live, rows = self._live, self._live.rows
         found = (~matches.track_open).nonzero()[0]
         columns = matches.detection_of.take(found)
-        measured = measured.take(found, axis=1)
-        if self.config.score_noise and not self.config.exact:
-            doubt = 1 - (1 - LEAST_SCORE_NOISE / SCORE_NOISE) * share.take(columns)
-            measured *= np.maximum(SCORE_NOISE * doubt, LEAST_SCORE_NOISE)
-        kalman.update(live.state, found, measured, look.cxcyah.take(columns, axis=1))
+        cxcyah, measured = look.cxcyah.take(columns, axis=1), measured.take(found, axis=1)
+        if not self.config.exact:
+            self._doubt(found, cxcyah, share.take(columns), measured)
+        kalman.update(live.state, found, measured, cxcyah)
         rows["hits"][found] += 1
         rows["last_look"][found] = self._looks
         rows["last_seen"][found] = time
@@ -219,6 +220,19 @@ class Tracker:
         if look.embedding is not None and live.average is not None:
             new = look.described.take(columns)
             self._remember(live.average, found[new], look.embedding[columns[new]], time)
+
+    def _doubt(self, found: Index, cxcyah: Array, share: Array, measured: Array) -> None:
+        """Scale the variances `measured` (4, M) by what is known of the detector and of each of its boxes."""
+        rows, expected = self._live.rows, self._live.state[:4].take(found, axis=1)
+        if self.config.adaptive_noise:
+            innovation = ((cxcyah - expected) / expected[3])[AXES].T
+            again = (rows["last_look"].take(found) == self._looks - 1) & (rows["hits"].take(found) > 1)
+            self._box_noise.learn(rows["innovation"][found[again]], innovation[again])
+            rows["innovation"][found] = innovation
+        if self.config.score_noise:
+            measured *= np.maximum(SCORE_NOISE * (1 - (1 - SURE / SCORE_NOISE) * share), self._box_noise.variance)
+        elif self.config.adaptive_noise:
+            measured *= self._box_noise.variance
 
     def _remember(
         self, average: NDArray[np.float32], found: Index, embedding: NDArray[np.float32], time: float

@@ -43,6 +43,8 @@ MOTION: dict[str, Make] = {
     "default": ours(),
     "without second_pass": ours(second_pass=False),
     "without score_noise": ours(score_noise=False),
+    "without adaptive_noise": ours(adaptive_noise=False),
+    "without both": ours(score_noise=False, adaptive_noise=False),
     "max_age_s: 1": ours(max_age_s=1.0),
     "n_init: 3": ours(n_init=3),
     "new_track_score: 0": ours(new_track_score=0),
