@@ -23,6 +23,7 @@ from tests.publish.broker import Broker, Subscriber
 from tests.publish.parts import NAMES, config, crossing, info, track_event, wait_sent
 
 LONGEST_S = 0.12  # that a publisher lives
+RESET_EVERY = 7  # crossings
 
 
 def settings(url: str, folder: Path) -> Config:
@@ -32,9 +33,14 @@ def settings(url: str, folder: Path) -> Config:
 
 
 def live(url: str, folder: Path, events: int | None = None) -> None:
-    """Tracks start, cross the line and end; for ever, or until so many have and all is delivered."""
+    """Tracks start, cross the line and end, and now and then the count begins anew.
+
+    For ever, or until so many have and all is delivered.
+    """
     with open_publisher(settings(url, folder), NAMES) as outlet:
-        inwards = outlet.restored[0].counts[0][0] if outlet.restored else 0
+        inwards, since = 0, 1.5e9
+        if outlet.restored:
+            inwards, since = outlet.restored[0].counts[0][0], outlet.restored[0].since_utc
         outlet.publish([info()])
         track_id = 0
         while events is None or track_id < events:
@@ -42,7 +48,10 @@ def live(url: str, folder: Path, events: int | None = None) -> None:
             inwards += 1
             outlet.publish([track_event("start", track_id)])
             now = time.time()
-            outlet.publish([crossing(track_id), LineCount("door", {0: (inwards, 0)}, 1.5e9, now, time.monotonic())])
+            outlet.publish([crossing(track_id), LineCount("door", {0: (inwards, 0)}, since, now, time.monotonic())])
+            if inwards == RESET_EVERY:
+                inwards, since = 0, now
+                outlet.publish([LineCount("door", {0: (0, 0)}, since, now, time.monotonic())])
             time.sleep(0.001)
             outlet.publish([track_event("end", track_id, reason="lost")])
         if events is not None:
@@ -80,14 +89,29 @@ def audit(payloads: Sequence[dict[str, object]]) -> list[str]:
         if events.setdefault(seq, plain) != plain:
             wrong.append(f"{seq} came twice and is not the same: {events[seq]} {plain}")
     crossings = sorted(seq for seq, payload in events.items() if payload["type"] == "line_crossed")
-    for payload in payloads:
-        if payload["schema"] == "edgetrack.count/1":
-            expected = sum(seq <= int(str(payload["seq"])) for seq in crossings)
-            if payload["total"] != {"in": expected, "out": 0}:
-                wrong.append(f"the count after {payload['seq']} is {payload['total']}, {expected} have crossed")
+    wrong += _miscounted([payload for payload in payloads if payload["schema"] == "edgetrack.count/1"], crossings)
     tracks = {phase: [_track(p) for p in events.values() if p["type"] == phase] for phase in ("start", "end")}
     if sorted(tracks["start"]) != sorted(tracks["end"]):
         wrong.append(f"{set(tracks['start']) ^ set(tracks['end'])}: not one end for every start")
+    return wrong
+
+
+def _miscounted(counts: Sequence[dict[str, object]], crossings: Sequence[int]) -> list[str]:
+    """Where a count is not what its epoch began with and all that has crossed since; the first epoch begins with 0.
+
+    What an epoch began with may be over 0 where the message that it has begun was lost with the daemon: the next one
+    tells the count as it is then.
+    """
+    wrong = []
+    begun: dict[str, int] = {}  # epoch -> crossings before it
+    for payload in counts:
+        crossed = sum(seq <= int(str(payload["seq"])) for seq in crossings)
+        total: dict[str, int] = payload["total"]  # type: ignore[assignment]
+        before = begun.setdefault(str(payload["epoch"]), crossed - total["in"] if begun else 0)
+        if total != {"in": crossed - before, "out": 0}:
+            wrong.append(f"the count after {payload['seq']} is {total}, {crossed - before} have crossed")
+    if list(begun.values()) != sorted(begun.values()):
+        wrong.append(f"epochs begin after {list(begun.values())} crossings")
     return wrong
 
 
