@@ -14,6 +14,8 @@ from edgetrack.publish.jsonl import open_to_append
 from edgetrack.publish.mqtt import CONNECT_S, Link
 from edgetrack.publish.prometheus import PrometheusOutlet
 
+ECHO_S = 3.0  # until what was sent must have come back
+
 
 def probe(config: Config, options: Publish) -> str:
     """One line on what works; the topic `probe` of this camera is written to.
@@ -45,11 +47,29 @@ def _broker(config: Config, options: MqttPublish) -> str:
         if not link.acks:
             raise PublishError(f"publish: {options.url}: {link.ended or 'the broker acknowledges nothing'}")
         _, code, name = link.acks[0]
+        if code >= 0x80:
+            verdict = trouble.of_code(f"what is sent to {topic}/probe is refused", code, name)
+            raise PublishError(f"publish: {options.url}: {verdict}")
+        hears = _hears(link, wake, f"{topic}/request") if options.requests.allow else ""
         link.leave(wake)
-    if code >= 0x80:
-        verdict = trouble.of_code(f"what is sent to {topic}/probe is refused", code, name)
-        raise PublishError(f"publish: {options.url}: {verdict}")
-    return f"{options.url}: MQTT {options.version}, connected in {connected_ms:.0f} ms, may write below {topic}"
+    where = f"{options.url}: MQTT {options.version}, connected in {connected_ms:.0f} ms"
+    return f"{where}, may write below {topic}{hears}"
+
+
+def _hears(link: Link, wake: socket.socket, topic: str) -> str:
+    """What is to be said of requests: one for a verb that there is not is sent, and must come back."""
+    heard: list[object] = []
+    link.watch(f"{topic}/+", heard.append)
+    link.acks.clear()
+    link.publish(f"{topic}/probe", b"{}", False)
+    until = time.monotonic() + ECHO_S
+    while not heard and not link.ended and time.monotonic() < until:
+        link.step(0.1, wake)
+        if link.acks and link.acks[0][1] >= 0x80:
+            return "; may not send requests to itself, so whether it hears those of others was not tried"
+    if not heard:
+        raise PublishError(f"publish: {trouble.NOT_HEARD.format(topic + '/+')}")
+    return ", hears requests"
 
 
 def _until_window(link: Link, wake: socket.socket, until: float, url: str) -> None:

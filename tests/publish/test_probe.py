@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from edgetrack.config import JsonlPublish, MqttPublish
+from edgetrack.config import JsonlPublish, MqttPublish, RequestsConfig
 from edgetrack.errors import PublishError
+from edgetrack.publish import probe as publish_probe
 from edgetrack.publish.probe import probe
 from tests.publish.broker import Broker, Subscriber
 from tests.publish.parts import config
@@ -41,6 +43,31 @@ def test_a_topic_that_may_not_be_written_is_told(tmp_path: Path) -> None:
         pytest.raises(PublishError, match=r"north/probe is refused: Not authorized \(135\)"),
     ):
         probe(config(), MqttPublish(url=strict.url))
+
+
+ASKED = RequestsConfig(allow=["reload"])
+
+
+def test_a_broker_where_requests_arrive_is_told(broker: Broker) -> None:
+    assert probe(config(), MqttPublish(url=broker.url, requests=ASKED)).endswith("north, hears requests")
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_an_access_list_that_keeps_requests_from_the_device_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: Any
+) -> None:
+    monkeypatch.setattr(publish_probe, "ECHO_S", 0.5)
+    with (
+        Broker(tmp_path / "strict", acl="topic write #") as strict,
+        pytest.raises(PublishError, match=r"does not let this device read .*/north/request/\+, where requests come"),
+    ):
+        probe(config(), MqttPublish(url=strict.url, version=version, requests=ASKED))
+
+
+def test_a_device_that_may_not_ask_itself_cannot_try_whether_it_is_asked(tmp_path: Path) -> None:
+    acl = "topic read #\ntopic write edgetrack/v1/gate-01/north/probe"
+    with Broker(tmp_path / "strict", acl=acl) as strict:
+        assert "was not tried" in probe(config(), MqttPublish(url=strict.url, requests=ASKED))
 
 
 def test_a_file_is_tried_and_not_left_behind(tmp_path: Path) -> None:
