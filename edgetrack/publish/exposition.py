@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 
-from edgetrack.publish.payload import Counts, Occupancy, Report, Start
+from edgetrack.publish.payload import Counts, InOut, Occupancy, Report, Start
 from edgetrack.publish.periods import utc_seconds
 
 QUANTILES = {"p50": "0.5", "p95": "0.95", "p99": "0.99", "max": "1"}
+MAX_CLASSES = 20
 STATES = ("starting", "ok", "degraded", "stopping")
 
 Sample = tuple[str, Mapping[str, str], float]
@@ -20,8 +21,9 @@ _state = msgspec.json.Decoder(Counts | Occupancy | Report | Start)
 def exposition(payloads: Iterable[bytes]) -> str:
     """Text of the newest health, info, counts and occupancies, as JSON."""
     page = Page()
-    for payload in payloads:
-        state = _state.decode(payload)
+    states = [_state.decode(payload) for payload in payloads]
+    starts = [state for state in states if isinstance(state, Start)]
+    for state in states:
         page.where = {"device": state.device, "camera": state.camera}
         match state:
             case Start():
@@ -29,7 +31,7 @@ def exposition(payloads: Iterable[bytes]) -> str:
             case Report():
                 _health(page, state)
             case Counts():
-                _counts(page, state)
+                _counts(page, state, starts[0] if starts else None)
             case Occupancy():
                 _occupancy(page, state)
     return page.text()
@@ -105,8 +107,11 @@ def _health(page: Page, health: Report) -> None:
     page.gauge("temperature_celsius", "Of the hottest thermal zone.", health.temperature_c)
 
 
-def _counts(page: Page, counts: Counts) -> None:
-    for name, count in counts.by_class.items():
+def _counts(page: Page, counts: Counts, start: Start | None) -> None:
+    """Zeros too, of the classes that can be counted, if they are few: a rate needs to see where a counter began."""
+    countable = start.lines.get(counts.line, {}).get("classes") or start.classes if start else []
+    zeros = {name: InOut(in_=0, out=0) for name in countable} if len(countable) <= MAX_CLASSES else {}
+    for name, count in (zeros | counts.by_class).items():
         for way, value in (("in", count.in_), ("out", count.out)):
             labels: dict[str, Any] = {"line": counts.line, "direction": way, "class": name}
             page.counter("line_crossings", "Crossings of a line since it began to count.", value, **labels)

@@ -23,7 +23,7 @@ COLOUR = (60, 220, 255)  # BGR
 class Snapshot(Ask, kw_only=True):
     """A picture of now."""
 
-    boxes: Annotated[bool, Meta(description="draw the boxes of confirmed tracks")] = False
+    boxes: Annotated[bool, Meta(description="draw the boxes of confirmed tracks that were seen last time")] = False
     raw: Annotated[
         bool, Meta(description="the JPEG itself goes to .../snapshot, not retained, and is left out of the answer")
     ] = False
@@ -46,7 +46,8 @@ def snapshot(daemon: Daemon, ask: Snapshot) -> Callable[[], Picture]:
         raise CaptureError("the camera has given no picture yet; ask again when health is ok")
     max_bytes = daemon.options.snapshot_max_kb * 1000
     show = daemon.show
-    return lambda: picture(frame, tracks[tracks.confirmed], ask, max_bytes, show)
+    seen = tracks[tracks.confirmed & (tracks.missed == 0)]  # the others are where they are expected, perhaps
+    return lambda: picture(frame, seen, ask, max_bytes, show)
 
 
 def picture(frame: Frame, tracks: Tracks, ask: Snapshot, max_bytes: int, show: Callable[[str, bytes], None]) -> Picture:

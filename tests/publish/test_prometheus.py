@@ -112,6 +112,15 @@ def test_a_class_may_be_called_anything(name: str) -> None:
     assert value(found, "line_crossings_total", line="door", direction="in", class_=name) == 4
 
 
+def test_a_line_that_nothing_has_crossed_begins_at_zero() -> None:
+    """Else the first crossing would be no increase."""
+    with serving() as (publisher, port):
+        publisher.publish([info(), LineCount("door", {}, 1.5e9, 1.6e9, 0.0)])
+        found = samples(fetch(port)[0])
+    for name in NAMES:
+        assert value(found, "line_crossings_total", line="door", direction="in", class_=name) == 0
+
+
 def test_the_newest_is_told_and_what_is_no_more_is_not() -> None:
     with serving() as (publisher, port):
         publisher.publish([info(lines=("door", "gate")), line_count(1), line_count(2), line_count(5, "gate")])

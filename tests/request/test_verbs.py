@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 from pathlib import Path
 from typing import Any, get_args
@@ -113,6 +114,13 @@ def test_snapshot_draws_boxes_if_asked_to(tmp_path: Path, broker: Broker) -> Non
     different = np.argwhere(np.abs(plain.astype(int) - boxed).max(axis=2) > 60)
     (top, left), (bottom, right) = different.min(axis=0), different.max(axis=0)
     assert np.allclose([left, top, right, bottom], [288, 80, 319, 111], atol=3)
+
+
+def test_snapshot_draws_no_box_where_nothing_was_seen(tmp_path: Path, broker: Broker) -> None:
+    with serving(settings(tmp_path, broker), broker) as daemon, Asker(broker) as asker:
+        daemon.tracks = dataclasses.replace(daemon.tracks, missed=daemon.tracks.missed + 1)
+        plain, boxed = (asker.ask("snapshot", {"boxes": boxes})["result"]["jpeg"] for boxes in (False, True))
+    assert plain == boxed
 
 
 def test_snapshot_is_as_narrow_as_asked_for(tmp_path: Path, broker: Broker) -> None:
