@@ -134,9 +134,11 @@ def parser() -> argparse.ArgumentParser:
     verb = kinds.add_parser("sot", help="one target followed through OTB-style sequences")
     verb.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="a sequence, or a folder of sequences")
     verb.add_argument("--model", action="append", metavar="ONNX", help="default: the int8 follower that is shipped")
-    verb.add_argument("--against", nargs="*", default=[], metavar="NAME", help="trackers of OpenCV: csrt, kcf, mil ...")
+    verb.add_argument(
+        "--against", nargs="*", default=[], metavar="NAME", help="with OpenCV: csrt, kcf, mil, lk, meanshift ..."
+    )
     verb.add_argument("--starts", type=int, choices=range(1, 101), default=5, metavar="N", help="of TRE; default: 5")
-    verb.add_argument("--restarts", action="store_true", help="also accuracy and failures as in VOT 2014")
+    verb.add_argument("--restarts", action="store_true", help="also accuracy and robustness as in VOT 2014")
     verb.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw success over the threshold of IoU")
     verb.add_argument("--json", action="store_true")
     verb.set_defaults(verb=evaluate_sot)

@@ -7,6 +7,7 @@ share whose middle lies within 20 pixels (Wu et al. 2013). The picture in which 
 from __future__ import annotations
 
 import logging
+import math
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 THRESHOLDS = np.linspace(0, 1, 21)
 NEAR_PX = 20.0
 FOUND = 0.5  # IoU of a picture that counts as right where confidence is judged as an alarm
+RELIABLE_FOR = 30  # pictures; VOT
 BURN_IN, AFTER_FAILURE = 10, 5  # pictures left out after a start, and between failure and new start; VOT 2014
 
 Floats = NDArray[np.float64]
@@ -135,6 +137,11 @@ def with_restarts(make: Callable[[], Follower], sequence: Film) -> tuple[float, 
         elif k >= begin + BURN_IN:
             judged.append(overlap)
     return float(np.mean(judged)) if judged else 0.0, failures
+
+
+def robustness(failures: int, pictures: int) -> float:
+    """The chance of 30 pictures in a row without a failure (Cehovin et al. 2014, reliability; VOT 2014)."""
+    return math.exp(-RELIABLE_FOR * failures / max(pictures, 1))
 
 
 def _agreement(box: Floats, truth: Floats) -> tuple[float, float]:

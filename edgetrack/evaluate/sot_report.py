@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgetrack.config import RuntimeConfig
 from edgetrack.evaluate import sot
-from edgetrack.evaluate.opencv import OpencvFollower, creator
+from edgetrack.evaluate.opencv import maker
 from edgetrack.refine import Goturn
 
 log = logging.getLogger(__name__)
@@ -42,9 +42,7 @@ def sot_report(
     makers: dict[str, Callable[[], sot.Follower]] = {}
     for model in models:
         makers[Path(model).stem] = _once(Goturn(model, RuntimeConfig(threads=1)))
-    for name in against:
-        creator(name)
-        makers[name] = _opencv(name)
+    makers |= {name.partition("=")[0]: maker(name) for name in against}
     films = list(sot.sequences(folders))
     rows: dict[str, dict[str, dict[str, float]]] = {}
     success: dict[str, NDArray[np.float64]] = {}
@@ -61,6 +59,7 @@ def sot_report(
             rows[name]["together"] |= {
                 "acc": float(np.mean([row["acc"] for row in own])),
                 "fails": sum(row["fails"] for row in own),
+                "rob": float(np.mean([row["rob"] for row in own])),
             }
         success[name] = sot.curves(runs)
     if plot:
@@ -72,13 +71,10 @@ def _once(follower: sot.Follower) -> Callable[[], sot.Follower]:
     return lambda: follower
 
 
-def _opencv(name: str) -> Callable[[], sot.Follower]:
-    return lambda: OpencvFollower(name)
-
-
 def _vot(make: Callable[[], sot.Follower], film: sot.Film) -> dict[str, float]:
     accuracy, failures = sot.with_restarts(make, film)
-    return {"acc": 100 * accuracy, "fails": float(failures)}
+    robustness = sot.robustness(failures, len(film.images))
+    return {"acc": 100 * accuracy, "fails": float(failures), "rob": 100 * robustness}
 
 
 def _table(rows: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:

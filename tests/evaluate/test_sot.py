@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgetrack.cli import main
 from edgetrack.errors import ConfigError
 from edgetrack.evaluate import sot
-from edgetrack.evaluate.opencv import creator
+from edgetrack.evaluate.opencv import maker
 from edgetrack.evaluate.sot_report import success_plot
 from edgetrack.types import Image
 from tests.refine.white_follower import square, white_follower
@@ -81,6 +81,21 @@ def test_a_failure_starts_it_again_five_pictures_later() -> None:
     assert failures == 3
 
 
+@pytest.mark.parametrize(("failures", "pictures", "chance"), [(0, 100, 1.0), (1, 30, 0.3679), (2, 60, 0.3679)])
+def test_robustness_is_the_chance_of_thirty_pictures_without_a_failure(failures: int, pictures: int, chance: float):
+    assert sot.robustness(failures, pictures) == pytest.approx(chance, abs=1e-4)
+
+
+def test_the_command_judges_with_restarts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_sequence(tmp_path / "walk")
+    model = white_follower(tmp_path / "white.onnx")
+    assert main(["evaluate", "sot", str(tmp_path / "walk"), "--model", str(model), "--restarts"]) == 0
+    _, head, *rows = capsys.readouterr().out.splitlines()
+    columns = dict(zip(head.split(), rows[-1].split(), strict=True))
+    assert float(columns["acc"]) > 80
+    assert (columns["fails"], columns["rob"]) == ("0.0", "100.0")
+
+
 def test_confidence_that_falls_before_the_overlap_does_is_a_perfect_alarm() -> None:
     assert sot.record(sot.run(Stubborn, film(), 1))["alarm"] == 100
 
@@ -127,4 +142,4 @@ def test_the_best_stands_first_in_the_legend() -> None:
 
 def test_a_tracker_that_opencv_does_not_have_is_named() -> None:
     with pytest.raises(ConfigError, match=r"opencv-contrib"):
-        creator("walnut")
+        maker("walnut")
