@@ -193,7 +193,7 @@ class FollowEvent:
     name: str  # of a target in the configuration, else empty
     state: FollowState
     confidence: float  # IoU expected of the box, or the score of the detection that backs it
-    xyxy: tuple[float, float, float, float]  # pixels; where it was seen last while it is lost
+    xyxy: tuple[float, float, float, float]  # pixels; out of sight: where it should be, lost: where it was last
     size: tuple[int, int]  # of the picture, px
     track_id: int | None  # the track that it is
     class_id: int | None  # None: nothing that the detector knows

@@ -120,7 +120,9 @@ class Following(Envelope, kw_only=True, tag="edgetrack.follow/1"):
     follow: Annotated[int, Meta(ge=1, description="its id, the same through loss and return")]
     state: FollowState
     confidence: Annotated[float, Meta(ge=0, le=1, description="in the box: the IoU expected, or a detection's score")]
-    box: Annotated[Box, Meta(description="left, top, right, bottom; where it was seen last, while it is lost")]
+    box: Annotated[
+        Box, Meta(description="left, top, right, bottom; out of sight: where it should be, lost: where it was last")
+    ]
     size: Size
     frame: Annotated[int, Meta(ge=0, description="number of the picture")]
     age_s: Annotated[float, Meta(ge=0, description="since it was asked for")]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -223,9 +224,8 @@ class Follower:
         utc: float | None = None,
         captured: float | None = None,
     ) -> FollowEvent:
-        f.state = "ended"
         del self._followed[f.follow_id]
-        return self._event("end", f, frame, reason, utc, captured)
+        return replace(self._event("end", f, frame, reason, utc, captured), state="ended")
 
     @staticmethod
     def _event(
@@ -236,7 +236,7 @@ class Follower:
         utc: float | None = None,
         captured: float | None = None,
     ) -> FollowEvent:
-        left, top, right, bottom = f.target.xyxy.tolist()
+        left, top, right, bottom = f.box(frame.time).tolist()
         return FollowEvent(
             kind=kind,
             follow_id=f.follow_id,

@@ -90,6 +90,17 @@ class Followed:
     hint: Box | None = None
     sweep: int = 0
 
+    def expected(self, time: float) -> Box:
+        """Where it should be by now, as far as its speed is believed."""
+        coasted_s = min(time - self.sighted, COASTS_S)
+        return self.anchor + np.tile(self.velocity, 2) * coasted_s
+
+    def box(self, time: float) -> Box:
+        """Where it is or, out of sight, should be; where it was last for certain, once it is lost."""
+        if self.state == "following":
+            return self.target.xyxy
+        return self.expected(time) if self.state == "searching" else self.anchor
+
 
 class Sight(NamedTuple):
     """What the net found at one place; `row` is the detection that was looked at, None for none."""
@@ -139,8 +150,7 @@ class Pursuit:
         yield f.target.xyxy, None
         if f.state == "following":
             return
-        coasted = min(shot.frame.time - f.sighted, COASTS_S) * np.tile(f.velocity, 2)
-        yield f.anchor + coasted, None
+        yield f.expected(shot.frame.time), None
         if f.state == "lost":
             yield (f.hint if f.hint is not None else self._swept(f)), None
         for row in self._candidates(f, shot, followed):

@@ -149,6 +149,18 @@ def test_what_is_hidden_for_a_moment_is_not_lost(story: Story):
     assert story.states == ["following", "searching", "following"]
 
 
+def test_out_of_sight_its_box_goes_on_with_its_speed_and_lost_it_is_where_it_was_last(story: Story):
+    story.show(square(100, 80))
+    story.follow(100, 80)
+    for step in range(1, 21):
+        story.show(square(100 + 3 * step, 80))
+    searching, lost = story.show(DARK, times=3), story.show(DARK, times=8)
+    assert searching is not None
+    assert lost is not None
+    assert searching.xyxy[0] > 165
+    assert (lost.state, lost.xyxy[0]) == ("lost", pytest.approx(160, abs=2))
+
+
 def test_while_it_is_lost_nothing_more_is_told(story: Story):
     story.show(square(100, 80))
     story.follow(100, 80)
