@@ -234,7 +234,7 @@ class PaceConfig(Settings, frozen=True, kw_only=True):
         Annotated[float, Meta(ge=20, le=120)] | None,
         Meta(description="degrees before it looks less often; null: 3 below where the system slows down, else 80"),
     ] = None
-    min_looks_s: Annotated[float, Meta(ge=0.1, le=60, description="looks/s that the ladder does not go below")] = 6.0
+    min_looks_s: Annotated[float, Meta(ge=0.5, le=60, description="looks/s that the ladder does not go below")] = 6.0
     lighter: Annotated[
         LighterFile,
         Meta(description="ONNX file or name of a quicker detector with the same classes, a rung; empty: none"),

@@ -21,7 +21,8 @@ Eye = TypeVar("Eye")
 
 WINDOW_S = 2.0  # of measuring, for one decision
 LEAST = 4  # pictures in it
-GAP_S = 1.0  # between pictures: what is longer is an outage, no rest of the loop
+OTHER = 0.1  # by which a camera's rate must differ until it is another one, and the ladder with it
+GAP_S = 5.0  # between pictures: what is longer is an outage, no rest of the loop
 
 
 class Window:
@@ -84,6 +85,7 @@ class Pace(Generic[Eye]):
         self._began_s = 0.0
         self._look_s = [0.0] * len(eyes)  # what a look costs, as last measured
         self._window = Window(len(eyes))
+        self._fps = 0.0  # of the camera; 0: not known yet
         self._looks = self._spared = 0
 
     @property
@@ -125,12 +127,12 @@ class Pace(Generic[Eye]):
             return []
         strain = self._strain(self._window)
         self._window = Window(len(self._eyes), frame)
-        self._rungs = ladder(strain.fps, self._options.min_looks_s, len(self._eyes) > 1, self._slow is not None)
-        before = self._policy.rung
+        if abs(strain.fps - self._fps) > OTHER * self._fps:
+            self._fps = strain.fps
+            self._rungs = ladder(self._fps, self._options.min_looks_s, len(self._eyes) > 1, self._slow is not None)
         self._policy.decide(now, strain, self._rungs)
-        if self._rungs[self._policy.rung] == self._rung:
-            return []
-        return [self._go(frame, self._policy.rung > before)]
+        rung = self._rungs[self._policy.rung]
+        return [] if rung == self._rung else [self._go(frame, rung)]
 
     def _strain(self, window: Window) -> Strain:
         *looks, rests = window.spent_s
@@ -147,8 +149,8 @@ class Pace(Generic[Eye]):
             condition=self._sensors.read(),
         )
 
-    def _go(self, frame: Frame, down: bool) -> PaceChange:
-        rung = self._rungs[self._policy.rung] if self._policy else self._rung
+    def _go(self, frame: Frame, rung: Rung) -> PaceChange:
+        down = rung.depth > self._rung.depth
         if self._slow is not None and rung.max_fps != self._rung.max_fps:
             self._slow(rung.max_fps)
         self._rung = rung

@@ -1,6 +1,6 @@
 """The ladder of a device at its limit, and when to go down and up: data in, data out, no clock is read here.
 
-Down at once, as far as the measured cost of a look says that it must; up one rung at a time, after a calm while that
+Down soon, as far as the measured cost of a look says that it must; up one rung at a time, after a calm while that
 doubles whenever going up was a mistake.
 """
 
@@ -19,6 +19,7 @@ SETTLE_S = 15.0  # a chip takes so long to show what a change was worth
 PATIENCE_S = 20.0  # of calm before a step up
 PATIENCE_MAX_S = 640.0
 MISTAKE_S = 60.0  # a step down so soon after a step up takes it back
+NEARLY = 0.9  # of the least looks/s do as well: no camera keeps its rate to the picture
 STEADY_S = 600.0  # without a change, after which earlier mistakes are forgotten
 
 
@@ -28,6 +29,11 @@ class Rung(NamedTuple):
     every: int = 1  # pictures
     eye: int = 0  # 0: the detector of `detect`, 1: the lighter one of `pace.lighter`
     max_fps: float | None = None  # of the camera; None: its own
+
+    @property
+    def depth(self) -> tuple[bool, int, int]:
+        """What is compared to know which of two rungs is the lower one, of whatever ladders."""
+        return self.max_fps is not None, self.eye, self.every
 
 
 class Strain(NamedTuple):
@@ -54,7 +60,7 @@ def ladder(fps: float, min_looks_s: float, lighter: bool, slows: bool) -> tuple[
         lighter: there is a second detector.
         slows: the camera can be asked for fewer pictures.
     """
-    rungs = [Rung(every) for every in EVERY if every == 1 or fps / every >= min_looks_s]
+    rungs = [Rung(every) for every in EVERY if every == 1 or fps / every >= min_looks_s * NEARLY]
     if lighter:
         rungs.append(rungs[-1]._replace(eye=1))
     if slows and rungs[-1].every > 1:
@@ -76,25 +82,32 @@ class Policy:
         self.reason = ""
         self.over = False
         self._limits = limits
+        self._rungs: Sequence[Rung] = ()
+        self._was_heavy = False
         self._changed_s = self._raised_s = float("-inf")
         self._calm_s: float | None = None  # since when a finer rung would do
         self._patience_s = PATIENCE_S
 
     def decide(self, now_s: float, strain: Strain, rungs: Sequence[Rung]) -> bool:
-        """Go where the strain says; true if the rung is another one now.
+        """Go where the strain says; true if that is another rung of this ladder.
 
         Args:
             now_s: of any clock that does not go back.
-            rungs: the ladder as it is now; it may have become shorter.
+            rungs: the ladder as it is now; on another one than before it stands no lower than it stood.
         """
-        before = self.rung
-        self.rung = min(self.rung, len(rungs) - 1)
+        if self._rungs and rungs != self._rungs:
+            stood = self._rungs[self.rung].depth
+            self.rung = max(k for k, rung in enumerate(rungs) if rung.depth <= stood or k == 0)
+        before, self._rungs = self.rung, rungs
         if now_s - self._changed_s > STEADY_S:
             self._patience_s = PATIENCE_S
         heavy, hot = self._heavy(strain), self._hot(strain.condition)
         below = range(self.rung + 1, len(rungs))
         self.over = bool(heavy or hot) and not below
+        was_heavy, self._was_heavy = self._was_heavy, bool(heavy)
         if heavy and below:
+            if not was_heavy and strain.load < 1:  # a hiccup, perhaps
+                return False
             fits = (k for k in below if strain.load_on(rungs[k]) <= self._limits.max_load)
             self._down(next(fits, below[-1]), heavy, now_s)
         elif hot and below and now_s - self._changed_s >= SETTLE_S:

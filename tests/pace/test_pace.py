@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from edgetrack import app
 from edgetrack.cli import main
@@ -20,7 +19,7 @@ from edgetrack.errors import ConfigError
 from edgetrack.notify import Systemd
 from edgetrack.pace import Pace
 from edgetrack.pace.sensors import Sensors
-from edgetrack.types import Detections, Frame, Tracks
+from edgetrack.types import Detections, Frame, Picture, Tracks
 from tests.pace.sysfs import pi
 from tests.parts import blob_detector, walking_square, write_clip
 
@@ -34,9 +33,9 @@ class Slow:
     def __init__(self, detector: Detector, look_s: float) -> None:
         self._detector, self._look_s = detector, look_s
 
-    def detect(self, image: NDArray[np.uint8]) -> Detections:
+    def detect(self, picture: Picture, begun: Any = None) -> Detections:
         time.sleep(self._look_s)
-        return self._detector.detect(image)
+        return self._detector.detect(picture, begun)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._detector, name)

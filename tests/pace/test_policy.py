@@ -62,6 +62,22 @@ def test_a_load_over_the_limit_leads_in_one_step_to_the_first_rung_that_carries_
     assert Device().lives(4, look_s=0.060) == [2, 2]
 
 
+def test_a_load_just_over_the_limit_must_last() -> None:
+    assert Device().lives(4, look_s=0.026) == [0, 1]
+
+
+def test_a_hiccup_is_no_reason() -> None:
+    device = Device()
+    for _ in range(20):
+        device.lives(2, look_s=0.026)
+        device.lives(2, look_s=0.010)
+    assert device.policy.rung == 0
+
+
+def test_a_recording_that_falls_behind_is_reason_enough_at_once() -> None:
+    assert Device().lives(2, look_s=0.040) == [1]
+
+
 def test_what_no_rung_carries_leads_to_the_lowest_one_and_is_said() -> None:
     device = Device()
     device.lives(4, look_s=1.0)
@@ -106,7 +122,7 @@ def test_it_comes_up_after_a_calm() -> None:
 def test_it_stays_down_as_long_as_the_finer_rung_would_be_too_much() -> None:
     """On every second picture a look of 24 ms makes a load of 0.42; on every one it would be 0.78, too near."""
     device = Device()
-    device.lives(2, look_s=0.060)
+    device.lives(4, look_s=0.060)
     device.lives(600, look_s=0.024)
     assert device.policy.rung == 1
 
@@ -129,12 +145,25 @@ def test_latency_that_the_loop_makes_leads_down_and_that_of_the_camera_does_not(
     device = Device()
     assert set(device.lives(20, latency_ms=800)) == {0}
     slow = strain(look_s=0.45, latency_ms=800)._replace(load=0.5)
-    device.policy.decide(device.now_s + WINDOW_S, slow, RUNGS)
+    for k in (1, 2):
+        device.policy.decide(device.now_s + k * WINDOW_S, slow, RUNGS)
     assert device.policy.rung > 0
 
 
-def test_a_ladder_that_becomes_shorter_is_no_fall() -> None:
-    """A camera that goes from 30 to 10 pictures/s at night."""
+def test_on_another_ladder_it_stands_no_lower_than_before() -> None:
+    """A camera that goes from 30 to 15 pictures/s at dusk, and to 10 at night."""
+    device = Device()
+    device.lives(6, look_s=0.09)
+    assert RUNGS[device.policy.rung] == Rung(4)
+    stood = []
+    for fps in (15, 10, 30):
+        device.rungs = ladder(fps=fps, min_looks_s=6, lighter=True, slows=True)
+        device.policy.decide(device.now_s, strain(look_s=0.020)._replace(load=0.5), device.rungs)
+        stood.append(device.rungs[device.policy.rung])
+    assert stood == [Rung(2), Rung(1), Rung(1)]
+
+
+def test_a_ladder_of_one_rung_is_no_fall() -> None:
     device = Device()
     device.lives(2, look_s=0.1)
     device.rungs = ladder(fps=10, min_looks_s=6, lighter=False, slows=False)
