@@ -64,7 +64,12 @@ class MqttOutlet:
         self._status = f"{options.prefix}/{config.device}/{config.camera}/status"
         self._lock = threading.Lock()  # over the backlog and what `state` reports
         self._backlog = Backlog(options.max_queued)
-        self.desk = Desk(options.requests, self._status.removesuffix("/status"), self._nudge)
+        self.desk = Desk(
+            options.requests,
+            self._status.removesuffix("/status"),
+            self._nudge,
+            (f"{options.home_assistant.prefix}/",),
+        )
         self._answers: set[int] = set()  # message ids of answers to requests that are under way
         self._discovery = Discovery(config, options)
         self._again_at = 0.0  # when Home Assistant, which has started, is told all again; 0: it has been

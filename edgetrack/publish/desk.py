@@ -84,9 +84,13 @@ class Desk:
         options: what is allowed.
         base: topic of this camera, with the prefix.
         nudge: wakes the thread that has the connection.
+        kept: beginnings of other topics on which nobody may have an answer.
     """
 
-    def __init__(self, options: RequestsConfig, base: str, nudge: Callable[[], None]) -> None:
+    def __init__(
+        self, options: RequestsConfig, base: str, nudge: Callable[[], None], kept: tuple[str, ...] = ()
+    ) -> None:
+        self._kept = ("$", f"{base}/", *kept)
         self.topic = f"{base}/request/+"
         self.options, self.base, self._nudge = options, base, nudge
         self._lock = threading.Lock()
@@ -205,13 +209,13 @@ class Desk:
     def _address(self, verb: str, message: MQTTMessage) -> Address:
         """The response topic and correlation data of MQTT 5, else `response/<verb>`.
 
-        Nobody may have the device write on its own other topics, which are the truth of its readers.
+        Nobody may have the device write on its other topics, which are the truth of its readers.
         """
         properties: Any = message.properties
         topic = getattr(properties, "ResponseTopic", "")
         usual = f"{self.base}/response/"
-        own = topic.startswith(f"{self.base}/") and not topic.startswith(usual)
-        if not topic or own or len(topic) > MAX_TOPIC or any(sign in topic for sign in "+#\0"):
+        ours = topic.startswith(self._kept) and not topic.startswith(usual)
+        if not topic or ours or len(topic) > MAX_TOPIC or any(sign in topic for sign in "+#\0"):
             topic = usual + (verb if verb in VERBS else "unknown")
         return Address(self, topic, getattr(properties, "CorrelationData", None))
 

@@ -45,5 +45,5 @@ def chosen(key: str, asked: Sequence[str] | None, known: Sequence[str], everythi
     for name in names:
         if name not in known:
             hint = did_you_mean(name[:100], known) or f"; there are {', '.join(known) or 'none'}"
-            raise ConfigError(f"{key}: '{name[:100]}' is not configured{hint}")
+            raise ConfigError(f"{key}: {name[:100]!a} is not configured{hint}")
     return list(dict.fromkeys(names))

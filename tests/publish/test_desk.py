@@ -76,8 +76,17 @@ def test_who_names_a_response_topic_gets_the_answer_there_with_the_correlation_d
     assert asker.answers[0].properties.CorrelationData == b"\x00\xff42"
 
 
-@pytest.mark.parametrize("topic", [f"{TOPIC}/line/door/count", f"{TOPIC}/status", f"{TOPIC}/request/reload"])
-def test_nobody_makes_the_device_write_on_its_own_other_topics(broker: Broker, topic: str) -> None:
+@pytest.mark.parametrize(
+    "topic",
+    [
+        f"{TOPIC}/line/door/count",
+        f"{TOPIC}/status",
+        f"{TOPIC}/request/reload",
+        "homeassistant/device/gate-01/north/config",
+        "$SYS/broker/load",
+    ],
+)
+def test_nobody_makes_the_device_write_on_its_other_topics(broker: Broker, topic: str) -> None:
     with answering(broker), Asker(broker) as asker:
         asker.ask("reload", ResponseTopic=topic)
     assert asker.answers[0].topic == f"{TOPIC}/response/reload"
@@ -92,7 +101,7 @@ def test_nobody_makes_the_device_write_on_its_own_other_topics(broker: Broker, t
         ("reload", b'{"transaction": [1]}', "malformed", "transaction"),
         ("reload", b'{"a":' + b"[" * 4000, "malformed", "recursion"),
         ("reload", b" " * 5000, "too_large", "5000 bytes; at most 4096"),
-        ("dance", b"", "unknown", "there are reload"),
+        ("dance", b"", "unknown", "there is no such verb"),
         ("snapshot", b"", "not_allowed", "publish.requests.allow"),
     ],
 )
