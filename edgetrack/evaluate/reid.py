@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,26 +94,29 @@ def scenes(seeds: Iterable[int], hard: bool, apart_s: float) -> Iterator[Looks]:
                 yield Looks(f"street {seed}", index, apart, image, *found)
 
 
-def judge(name: str, embedder: Embedder, called: str, looks: Iterable[Looks]) -> Judged:
-    """
+def judge(embedders: Mapping[str, Embedder], called: str, looks: Iterable[Looks]) -> list[Judged]:
+    """Every embedder on the same looks.
+
     Raises:
         ConfigError: no identity was seen twice.
     """
-    rows, facts = [], []
+    rows: dict[str, list[NDArray[np.float32]]] = {name: [] for name in embedders}
+    facts = []
     places: dict[str, int] = {}
     for look in looks:
         n = len(look.xyxy)
         boxes = Detections(look.xyxy.astype(np.float32), np.ones(n, np.float32), look.class_id)
-        embedding = embedder.embed(look.picture, boxes).embedding
-        if embedding is None:
-            raise ConfigError(f"{name}: makes no embeddings; name a model, or histogram")
-        rows.append(embedding)
+        for name, embedder in embedders.items():
+            embedding = embedder.embed(look.picture, boxes).embedding
+            assert embedding is not None
+            rows[name].append(embedding)
         place = places.setdefault(look.place, len(places))
         fixed = np.tile([place, look.frame, look.apart], (n, 1))
         facts.append(np.concatenate([fixed, look.identity[:, None], look.class_id[:, None]], axis=1))
-    if not rows:
+    if not facts:
         raise ConfigError(f"{called}: shows nobody of {LEAST_PX:.0f} px and more; give other sequences")
-    return _measured(name, called, np.concatenate(rows), np.concatenate(facts).astype(np.int64))
+    known = np.concatenate(facts).astype(np.int64)
+    return [_measured(name, called, np.concatenate(parts), known) for name, parts in rows.items()]
 
 
 def _measured(name: str, called: str, rows: NDArray[np.float32], facts: NDArray[np.int64]) -> Judged:
@@ -182,14 +185,13 @@ def reid_report(
     if not folders and not seeds:
         raise ConfigError("evaluate reid: nothing to judge; name sequences, or streets with --scenes 100:110")
     found = []
-    for name, embedder in [embedder_of(word) for word in words]:
-        if folders:
-            called = folders[0].name if len(folders) == 1 else f"{len(folders)} sequences"
-            shown = (look for folder in folders for look in films(folder, apart_s))
-            found.append(judge(name, embedder, called, shown))
-        if seeds:
-            called = f"streets {seeds[0]} to {seeds[-1]}, {'hard' if hard else 'easy'}"
-            found.append(judge(name, embedder, called, scenes(seeds, hard, apart_s)))
+    embedders = dict(embedder_of(word) for word in words)
+    if folders:
+        called = folders[0].name if len(folders) == 1 else f"{len(folders)} sequences"
+        found += judge(embedders, called, (look for folder in folders for look in films(folder, apart_s)))
+    if seeds:
+        called = f"streets {seeds[0]} to {seeds[-1]}, {'hard' if hard else 'easy'}"
+        found += judge(embedders, called, scenes(seeds, hard, apart_s))
     if as_json:
         return json.dumps([msgspec.to_builtins(row) for row in found], indent=2)
     return _table(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 
 from edgetrack.cli import main
 from edgetrack.errors import ConfigError
-from edgetrack.evaluate.reid import Looks, embedder_of, equal_error, films, judge, reid_report
+from edgetrack.evaluate.reid import Judged, Looks, embedder_of, equal_error, films, judge, reid_report
 from edgetrack.types import Image
 from tests.capture.clips import write_picture
 
@@ -52,20 +52,24 @@ def sequence(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def judged(shown: Iterable[Looks]) -> Judged:
+    return judge(dict([embedder_of("histogram")]), "colours", shown)[0]
+
+
 def test_what_looks_different_is_told_apart() -> None:
-    found = judge(*embedder_of("histogram"), "colours", looks())
+    found = judged(looks())
     assert (found.crops, found.identities, found.rank1, found.equal_error) == (16, 4, 1.0, 0.0)
     assert found.same[1] < 0.01 < found.different[0]
 
 
 def test_what_looks_like_another_is_not() -> None:
-    assert judge(*embedder_of("histogram"), "colours", looks(alike=True)).rank1 == 0
+    assert judged(looks(alike=True)).rank1 == 0
 
 
 def test_looks_that_are_too_near_in_time_are_not_compared() -> None:
     near = (Looks(k.place, k.frame, 9, k.picture, k.xyxy, k.identity, k.class_id) for k in looks())
     with pytest.raises(ConfigError, match="nobody is seen twice beside others"):
-        judge(*embedder_of("histogram"), "colours", near)
+        judged(near)
 
 
 @pytest.mark.parametrize(("different", "error"), [([0.5, 0.6], 0.0), ([0.1, 0.2], 0.5)])
@@ -80,9 +84,9 @@ def test_a_sequence_gives_its_pictures_with_their_people(sequence: Path) -> None
 
 
 def test_the_command_prints_a_row_for_each_embedder(sequence: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["evaluate", "reid", str(sequence), "--embed", "histogram", "histogram"]) == 0
+    assert main(["evaluate", "reid", str(sequence), "--embed", "histogram", "edgetrack-reid-int8"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["embedder", "histogram", "histogram"]
+    assert [line.split()[0] for line in lines] == ["embedder", "histogram", "edgetrack-reid-int8"]
     assert main(["evaluate", "reid", str(sequence), "--embed", "histogram", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["rank1"] == 1.0
 
