@@ -28,7 +28,7 @@ from tests.publish.outage import Audit
 FPS = 15
 FILM_S = 16
 SIZE = (320, 192)
-WARM_UP = 0.15  # of the run: until every buffer has been as full as it will be
+WARM_UP = 0.3  # of the run: until every buffer has been as full as it will be
 
 
 @dataclass
@@ -115,10 +115,15 @@ def main() -> int:
         samples: list[Sample] = []
         with running(config, STATE_DIRECTORY=str(folder / "state"), OMP_NUM_THREADS="1") as daemon:
             began = time.monotonic()
+            tenth = 0
             while (frames := frames_of(health)) < hours * 3600 * FPS:
                 assert daemon.process.poll() is None, daemon.log.read_text()[-2000:]
                 if frames:
                     samples.append(sample(daemon, frames))
+                if frames > tenth * hours * 360 * FPS:
+                    sys.stdout.write(f"{frames / FPS / 3600:.2f} h: {samples[-1].memory_mb:.2f} MiB\n")
+                    sys.stdout.flush()
+                    tenth += 1
                 time.sleep(every_s)
             took_s = time.monotonic() - began
             daemon.stop()

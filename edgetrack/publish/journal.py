@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from edgetrack.config import Config
 from edgetrack.publish.clock import STEP_S
 from edgetrack.publish.ledger import NOTE, Ledger, Legacy, is_count
@@ -76,6 +78,8 @@ class Journal:
         """What the daemon before left; nothing where the disk cannot be used."""
         self._try_disk()
         legacy = self._ledger.legacy()
+        if self._outbox is not None:  # no number is given twice, whatever became of the ledger
+            legacy.seq = max(legacy.seq, self._outbox.newest)
         self._first = legacy.seq
         return legacy
 
@@ -210,7 +214,9 @@ class Journal:
         try:
             if not self._ledger.entries:  # the first time; later, memory knows better than the disk
                 self._ledger = Ledger(outbox.state() or salvage or {})
-            owners = [name for name in outbox.state().get("outlets", b"").decode().split("\n") if name]
+            owners = [
+                name for name in outbox.state().get("outlets", b"").decode("utf-8", "replace").split("\n") if name
+            ]
             outbox.hand_over([owners.index(name) if name in owners else None for name in self._outlets])
             changes: dict[str, bytes | None] = {**dict.fromkeys(outbox.state()), **self._ledger.entries}
             outbox.commit([], 0, [], {**changes, "outlets": "\n".join(self._outlets).encode()}, time.time())
@@ -264,7 +270,7 @@ class Shelf:
         """The next events that are not delivered, in order; None where the disk cannot be read now."""
         outbox = self._journal._outbox
         try:
-            return outbox.read(self._bit, after, limit) if outbox is not None else []
+            return self._sound(outbox.read(self._bit, after, limit)) if outbox is not None else []
         except OutboxError as error:
             log.debug("cannot read: %s", error)
             return None
@@ -280,8 +286,29 @@ class Shelf:
             self._journal._notes[self._note] = value or None
             self._journal._more.notify()
 
+    def _sound(self, messages: Sequence[Message]) -> list[Message]:
+        """Those that the disk did not spoil; the others are as good as lost."""
+        sound = [message for message in messages if is_sound(message)]
+        for message in messages:
+            if message not in sound:
+                log.warning("%s: event %d is spoilt, and dropped; is the card worn?", self._journal.path, message.seq)
+                self._journal._dropped += 1
+                self.delivered(message.seq)
+        return sound
+
     def delivered(self, seq: int) -> None:
         self._journal._delivered.append((self._bit, seq))
+
+
+def is_sound(message: Message) -> bool:
+    """A topic that can be published to, and JSON: on a worn card bits flip."""
+    if not (isinstance(message.topic, str) and isinstance(message.payload, bytes)):
+        return False
+    try:
+        msgspec.json.decode(message.payload)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return not any(sign in message.topic for sign in "+#\0\ufffd")
 
 
 def state_folder(config: Config) -> Path:

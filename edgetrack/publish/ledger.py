@@ -12,6 +12,7 @@ import msgspec
 from edgetrack.publish.message import Message, Worth
 from edgetrack.publish.payload import Counts, Track
 
+BEYOND = 2.0**53  # no number here is so large, unless the disk spoilt it
 LINE, ZONE, TRACK, SHAPE, SEQ, ALIVE = "line/", "zone/", "track/", "shape/", "seq", "alive"
 NOTE = "note/"  # of an outlet
 
@@ -111,14 +112,15 @@ class Ledger:
         """The entries in words; what cannot be read any more is left out."""
         entries = self.entries
         return Legacy(
-            seq=int(entries.get(SEQ, b"0")),
-            alive_utc=float(entries[ALIVE]) if ALIVE in entries else None,
+            seq=int(_number(entries.get(SEQ, b"0")) or 0),
+            alive_utc=_number(entries[ALIVE]) if ALIVE in entries else None,
             counts=_decoded([value for key, value in entries.items() if key.startswith(LINE)], Counts),
             open_tracks=_decoded([value for key, value in entries.items() if key.startswith(TRACK)], Track),
             shapes={
-                key.removeprefix(SHAPE): msgspec.json.decode(value)
+                key.removeprefix(SHAPE): shape
                 for key, value in entries.items()
                 if key.startswith(SHAPE)
+                for shape in _decoded([value], dict[str, Any])
             },
             zones=[key for key in entries if key.startswith(ZONE)],
         )
@@ -129,13 +131,22 @@ def is_count(message: Message) -> bool:
     return message.topic.split("/", 2)[2].startswith(LINE)
 
 
-P = TypeVar("P", Counts, Track)
+P = TypeVar("P", Counts, Track, "dict[str, Any]")
 
 
 def _decoded(payloads: Sequence[bytes], kind: type[P]) -> list[P]:
     decoder = msgspec.json.Decoder(kind)
     decoded: list[P] = []
     for payload in payloads:
-        with contextlib.suppress(msgspec.DecodeError):  # of an older version
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):  # of an older version; or the disk is bad
             decoded.append(decoder.decode(payload))
     return decoded
+
+
+def _number(text: bytes) -> float | None:
+    """Not negative and finite, or nothing where the disk spoilt it."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if 0 <= number < BEYOND else None

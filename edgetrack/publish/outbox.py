@@ -70,6 +70,7 @@ class Outbox:
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        db.text_factory = lambda text: text.decode("utf-8", "replace")  # what the disk spoilt must not stop the rest
         try:
             db.execute("PRAGMA synchronous = FULL")
         except sqlite3.Error:
@@ -102,7 +103,7 @@ class Outbox:
 
     def state(self) -> dict[str, bytes]:
         with faults():
-            return dict(self._db.execute("SELECT key, value FROM state").fetchall())
+            return _state(self._db)
 
     def hand_over(self, places: Sequence[int | None]) -> None:
         """The outlets may have changed: move their bits, and forget what nobody owes any more.
@@ -119,6 +120,13 @@ class Outbox:
         with self._transaction():
             self._db.execute(f"DELETE FROM event WHERE pending & {(1 << len(places)) - 1} = 0")  # noqa: S608
         [self.rows] = self._db.execute("SELECT count(*) FROM event").fetchone()
+
+    @property
+    def newest(self) -> int:
+        """Number of the newest event that is kept; 0: there is none."""
+        with faults():
+            [seq] = self._db.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()
+        return int(seq)
 
     def shift(self, after: int, by_s: float) -> None:
         """The clock stepped: what was written after event `after` is as old as it was."""
@@ -233,6 +241,13 @@ def salvaged(path: Path) -> dict[str, bytes]:
     """The state that can still be read from a broken file."""
     try:
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
-            return dict(db.execute("SELECT key, value FROM state").fetchall())
+            db.text_factory = lambda text: text.decode("utf-8", "replace")
+            return _state(db)
     except sqlite3.Error:
         return {}
+
+
+def _state(db: sqlite3.Connection) -> dict[str, bytes]:
+    """What is of the right kind: on a worn card a flipped bit makes a number of a text."""
+    rows = db.execute("SELECT key, value FROM state").fetchall()
+    return {key: value for key, value in rows if isinstance(key, str) and isinstance(value, bytes)}

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from edgetrack import __version__
 from edgetrack.config import Config
 from edgetrack.configfile import check_classes
@@ -62,8 +64,9 @@ def replay(path: Path, config: Config | None = None, emit: Emit = lambda lines: 
     run = Run(story, config, emit)
     for block in _blocks(path, story):
         try:
-            for entry in block:
-                run.take(entry)
+            with np.errstate(all="ignore"):  # of NaN in a damaged recording, which the tracker refuses
+                for entry in block:
+                    run.take(entry)
         except ValueError as error:
             story.damage = f"{path}: after picture {story.pictures}: {error}"
             break

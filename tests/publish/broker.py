@@ -275,6 +275,7 @@ class Gate:
         self.url = f"mqtt://127.0.0.1:{self.port}"
         self._listener: socket.socket | None = None
         self._ends: list[socket.socket] = []
+        self._holes: list[threading.Event] = []  # of the connections that there are: set, nothing comes through
 
     def open(self) -> Self:
         self._listener = socket.create_server(("127.0.0.1", self.port))
@@ -289,6 +290,11 @@ class Gate:
         for end in self._ends:
             cut(end)
         self._ends.clear()
+
+    def swallow(self) -> None:
+        """The connections that there are stay, and nothing comes through any more; new ones are as good as ever."""
+        for hole in self._holes:
+            hole.set()
 
     def __enter__(self) -> Self:
         return self.open()
@@ -310,15 +316,17 @@ class Gate:
                 near.close()
                 continue
             self._ends += [near, far]
+            self._holes.append(threading.Event())
             for source, target in ((near, far), (far, near)):
-                threading.Thread(target=pump, args=(source, target), daemon=True).start()
+                threading.Thread(target=pump, args=(source, target, self._holes[-1]), daemon=True).start()
 
 
-def pump(source: socket.socket, target: socket.socket) -> None:
-    """Bytes from one end to the other until either is cut."""
+def pump(source: socket.socket, target: socket.socket, hole: threading.Event) -> None:
+    """Bytes from one end to the other, or into the hole, until either is cut."""
     with contextlib.suppress(OSError):
         while data := source.recv(65536):
-            target.sendall(data)
+            if not hole.is_set():
+                target.sendall(data)
     cut(source)
     cut(target)
     source.close()
