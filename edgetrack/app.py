@@ -15,7 +15,7 @@ from edgetrack import __version__, cores
 from edgetrack.capture import Slows, Source, open_source
 from edgetrack.config import Config
 from edgetrack.configfile import check_classes, config_hash
-from edgetrack.detect import Detector, Embedder, open_detector, open_embedder
+from edgetrack.detect import Camera, Detector, Embedder, open_camera, open_detector, open_embedder
 from edgetrack.errors import ConfigError, EdgetrackError
 from edgetrack.health import Monitor
 from edgetrack.notify import Systemd
@@ -43,6 +43,7 @@ class Parts:
     detector: Detector
     pace: Pace[Detector]
     embedder: Embedder
+    camera: Camera
     tracker: Tracker
     refiner: Refiner
     follower: Follower
@@ -83,6 +84,7 @@ def build(config: Config, recorder: Idle = IDLE) -> Parts:
         detector=detector,
         pace=Pace(config, detectors, source.slow if isinstance(source, Slows) else None),
         embedder=open_embedder(config.embed, config.runtime),
+        camera=open_camera(config.track),
         tracker=Tracker(config.track),
         refiner=refiner,
         follower=follower,
@@ -159,7 +161,8 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
                     wanted = parts.tracker.wanted(frame.time, detections)
                     detections = parts.embedder.embed(frame.picture, detections, wanted)
                     monitor.lap("embed")
-                tracks = parts.tracker.step(frame.time, detections)
+                shift = parts.camera.shift(frame.picture)
+                tracks = parts.tracker.step(frame.time, detections, shift)
                 monitor.lap("track")
                 refined = parts.refiner.refine(frame.picture, tracks)
                 if len(refined):
@@ -168,7 +171,7 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
                 monitor.lap("refine")
                 events = parts.scene.observe(frame, tracks)
                 monitor.lap("scene")
-                recorder.picture(frame, detections, refined, events)
+                recorder.picture(frame, detections, refined, events, shift)
                 publisher.publish([*events, *follows, *parts.pace.done(frame)])
                 monitor.lap("publish")
                 monitor.done(frame)

@@ -316,6 +316,10 @@ class TrackConfig(Settings, frozen=True, kw_only=True):
     score_noise: Annotated[
         bool, Meta(description="unless exact: the less sure a box, the less it corrects (NSA Kalman filter, Du 2021)")
     ] = True
+    camera_motion: Annotated[
+        bool,
+        Meta(description="the camera sways or turns: tracks go with the scene (as in BoT-SORT, Aharon 2022)"),
+    ] = False
     adaptive_noise: Annotated[
         bool,
         Meta(description="unless exact: how far boxes are off is learned, so that innovations are white (Mehra 1970)"),

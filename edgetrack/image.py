@@ -101,6 +101,16 @@ class Resizer:
         )
         return blue, green, red
 
+    def grey(self, picture: Picture, width: int, height: int) -> Plane:
+        """(height, width) brightness; of a decoded picture without ever making its colours."""
+        if isinstance(picture, Decoded):
+            frame = picture.frame
+        else:
+            frame = VideoFrame.from_numpy_buffer(_readable(image_of(picture)), "bgr24")
+        small = self._reformatter.reformat(frame, width, height, "gray", interpolation=SHRINK, **ONE_THREAD)
+        plane = small.planes[0]
+        return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:height, :width]
+
     def __call__(self, image: Image, width: int, height: int) -> Image:
         """(height, width, 3) uint8 BGR; the picture itself where it has that size already."""
         if image.shape[:2] == (height, width):

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgetrack.config import DetectConfig, Embed, RuntimeConfig
+from edgetrack.config import DetectConfig, Embed, RuntimeConfig, TrackConfig
 from edgetrack.errors import ModelError
 from edgetrack.registry import load
 from edgetrack.types import Detections, Picture
@@ -51,6 +51,20 @@ class Motion:
 
     def embed(self, picture: Picture, detections: Detections, wanted: Mask | None = None) -> Detections:
         return detections
+
+
+class Camera(Protocol):
+    """Tells how the scene moves in the picture because the camera does."""
+
+    def shift(self, picture: Picture) -> tuple[float, float]:
+        """Since the last picture, px right and down."""
+
+
+def open_camera(config: TrackConfig) -> Camera:
+    """What `track.camera_motion` asks for."""
+    kind = "CameraMotion" if config.camera_motion else "FixedCamera"
+    camera: Camera = load(f"edgetrack.detect.camera_motion:{kind}", "pip install av", ModelError)()
+    return camera
 
 
 def open_detector(config: DetectConfig, runtime: RuntimeConfig) -> Detector:

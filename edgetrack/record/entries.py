@@ -121,9 +121,12 @@ class Picture(Entry, tag="picture"):
     height: int
     detections: Boxes | None  # None: the detector did not look
     refined: Boxes | None  # None: there were none
+    shift: tuple[float, float] = (0.0, 0.0)  # of the scene, px, by a camera that moved
 
     @classmethod
-    def of(cls, frame: Frame, detections: Detections | None, refined: Tracks) -> Picture:
+    def of(
+        cls, frame: Frame, detections: Detections | None, refined: Tracks, shift: tuple[float, float] = (0.0, 0.0)
+    ) -> Picture:
         return cls(
             frame.index,
             frame.time,
@@ -131,6 +134,7 @@ class Picture(Entry, tag="picture"):
             *frame.size,
             None if detections is None else Boxes.of_detections(detections),
             Boxes.of_tracks(refined) if len(refined) else None,
+            shift,
         )
 
     @property

@@ -44,7 +44,14 @@ class Idle:
     def begin(self, config: Config, names: Sequence[str], counts: Sequence[LineCount]) -> None:
         """The tracker is new, the scene has these counts."""
 
-    def picture(self, frame: Frame, detections: Detections | None, refined: Tracks, events: Sequence[Event]) -> None:
+    def picture(
+        self,
+        frame: Frame,
+        detections: Detections | None,
+        refined: Tracks,
+        events: Sequence[Event],
+        shift: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
         """What came in, and what came of it."""
 
     def change(self, config: Config) -> None:
@@ -103,8 +110,15 @@ class Recorder(Idle):
         self._past = Past(config, names, counts)
         self._thread.start()
 
-    def picture(self, frame: Frame, detections: Detections | None, refined: Tracks, events: Sequence[Event]) -> None:
-        self._put(Picture.of(frame, detections, refined), events)
+    def picture(
+        self,
+        frame: Frame,
+        detections: Detections | None,
+        refined: Tracks,
+        events: Sequence[Event],
+        shift: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
+        self._put(Picture.of(frame, detections, refined, shift), events)
 
     def change(self, config: Config) -> None:
         self._put(Change(Meaning.of(config)))

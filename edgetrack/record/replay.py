@@ -143,7 +143,7 @@ class Run:
     def _picture(self, picture: Picture, recorded: Meaning) -> list[Event]:
         story, frame = self._story, picture.frame()
         detections = None if picture.detections is None else picture.detections.detections()
-        tracks = self._tracker.step(picture.time, detections)
+        tracks = self._tracker.step(picture.time, detections, picture.shift)
         if picture.refined is not None and self._track == recorded.track:  # else they are other tracks
             tracks = self._tracker.correct(picture.refined.tracks())
         story.pictures += 1

@@ -62,13 +62,14 @@ class Tracker:
         self._width: int | None = None  # of the embeddings
         self._next_id = 1
 
-    def step(self, time: float, detections: Detections | None) -> Tracks:
+    def step(self, time: float, detections: Detections | None, shift: tuple[float, float] = (0.0, 0.0)) -> Tracks:
         """Move all tracks to `time` and match them with what the detector saw.
 
         Args:
             time: s, never before the last one; the same again is allowed.
             detections: pixels of one picture. None: the detector did not look; tracks are predicted and grow no older.
                 Boxes without area are left out. Embeddings are made unit rows.
+            shift: px, right and down, by which the camera has moved the scene in the picture since the last step.
 
         Returns:
             All live tracks, the eldest first.
@@ -78,10 +79,14 @@ class Tracker:
                 another width than earlier ones. The tracker is as it was before the call.
         """
         dt = self._frames_until(time)
+        if not all(map(math.isfinite, shift)):
+            raise ValueError(f"shift: is {shift}, expected pixels right and down")
         look = None if detections is None else checked(detections, self._width)
         self._time = time
         self._looked = look is not None
         self._filter.predict(self._live.state, dt)
+        if any(shift):
+            self._live.state[:2] += np.array(shift)[:, None]
         if not self.config.exact:
             shape = self._live.state[2:4]
             np.maximum(shape, SMALLEST, out=shape)

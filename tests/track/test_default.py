@@ -113,3 +113,8 @@ def test_a_shrinking_box_keeps_its_size_positive_while_nobody_looks():
     left, top, right, bottom = tracker.step(5.0, None).xyxy[0]
     assert left < right
     assert top < bottom
+
+
+def test_tracks_go_with_the_scene_when_the_camera_turns():
+    for shift, ids in (((60.0, 0.0), [1]), ((0.0, 0.0), [1, 2])):
+        assert settled(TrackConfig()).step(1.0, boxes_at(160), shift).track_id.tolist() == ids

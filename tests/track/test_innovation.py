@@ -1,5 +1,7 @@
 """Boxes count by whether what surprised once surprises again."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from edgetrack.config import TrackConfig
@@ -11,7 +13,7 @@ from edgetrack.types import Detections
 def learned(innovations: np.ndarray) -> BoxNoise:
     """From the innovations of one track, look by look."""
     noise = BoxNoise()
-    for before, now in zip(innovations, innovations[1:], strict=False):
+    for before, now in pairwise(innovations):
         noise.learn(before[None], now[None])
     return noise
 

@@ -145,6 +145,13 @@ def test_time_that_goes_back_or_is_none_is_refused_and_changes_nothing(time: flo
     assert tracker.step(1.0, people(100)).track_id.tolist() == [1]
 
 
+def test_a_shift_that_is_none_is_refused_and_changes_nothing():
+    tracker = settled(100)
+    with pytest.raises(ValueError, match="shift: is"):
+        tracker.step(1.0, people(100), (float("nan"), 0.0))
+    assert tracker.step(1.0, people(100)).seen.tolist() == [True]
+
+
 def test_two_looks_at_one_moment_are_both_taken():
     tracker = settled(100)
     tracker.step(1.0, people(100))
