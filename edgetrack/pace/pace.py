@@ -47,7 +47,7 @@ class Window:
 
     @property
     def full(self) -> bool:
-        return len(self.latency_ms) >= LEAST and self.elapsed_s >= WINDOW_S
+        return len(self.latency_ms) >= LEAST and max(self.elapsed_s, self.busy_s) >= WINDOW_S
 
 
 class Pace(Generic[Eye]):

@@ -138,7 +138,7 @@ class Policy:
         """Why it is too much for the loop; a latency that the loop does not make is the camera's, and no reason."""
         limits = self._limits
         if strain.load > limits.max_load:
-            return f"the loop is busy for {strain.load:.0%} of the time, pace.max_load is {limits.max_load:.0%}"
+            return f"the loop needs {strain.load:.0%} of the time, pace.max_load is {limits.max_load:.0%}"
         own_ms = (strain.frame_s + max(strain.look_s)) * 1e3
         if strain.latency_ms > limits.max_latency_ms and own_ms > strain.latency_ms / 2:
             return f"latency is {strain.latency_ms:.0f} ms, pace.max_latency_ms is {limits.max_latency_ms:.0f}"

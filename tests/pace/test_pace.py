@@ -85,7 +85,7 @@ def test_a_device_that_is_too_slow_looks_less_often_says_so_and_counts_the_same(
     payloads = told(settings, replace(parts, detector=slow, pace=Pace(settings, [slow], sensors=cold(tmp_path))))
     first = of(payloads, "pace")[0]
     assert (first["direction"], first["every"] > 1) == ("down", True)
-    assert first["reason"].startswith("the loop is busy for")
+    assert first["reason"].startswith("the loop needs")
     assert of(payloads, "count")[-1]["total"] == {"in": 1, "out": 0}
     assert of(payloads, "health")[-1]["pace"]["every"] > 1
 
@@ -130,6 +130,20 @@ def test_a_camera_is_looked_at_in_its_own_rhythm_whatever_was_dropped(tmp_path: 
     frames = [Frame(image, index, index / 10, 0.0, 0.0) for index in (0, 1, 4, 5, 6, 9)]
     looked = [frame.index for frame in frames if pace.turn(frame, Tracks.empty())]
     assert looked == [0, 4, 9]
+
+
+def test_a_recording_that_falls_behind_is_judged_by_the_time_that_it_takes(tmp_path: Path) -> None:
+    """Half a second for every picture of 30/s: four of them are a tenth of a second of the recording."""
+    settings = config(tmp_path)
+    now = [0.0]
+    pace = Pace(settings, ["eye"], sensors=cold(tmp_path), clock=lambda: now[0])
+    image, changes = np.zeros((60, 100, 3), np.uint8), []
+    for index in range(5):
+        frame = Frame(image, index, index / 30, 0.0, captured=now[0])
+        pace.turn(frame, Tracks.empty())
+        now[0] += 0.5
+        changes += pace.done(frame)
+    assert [change.direction for change in changes] == ["down"]
 
 
 def test_the_lowest_rung_asks_the_camera_for_fewer_pictures_and_uses_the_lighter_detector(tmp_path: Path) -> None:

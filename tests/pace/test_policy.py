@@ -82,7 +82,7 @@ def test_what_no_rung_carries_leads_to_the_lowest_one_and_is_said() -> None:
     device = Device()
     device.lives(4, look_s=1.0)
     assert (device.policy.rung, device.policy.over) == (len(RUNGS) - 1, True)
-    assert device.policy.reason.startswith("the loop is busy for")
+    assert device.policy.reason.startswith("the loop needs")
 
 
 def test_a_device_over_its_limit_on_the_only_rung_says_so() -> None:
