@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
-import secrets
 import socket
 import threading
 import time
@@ -19,6 +18,7 @@ from edgetrack.errors import EdgetrackError, PublishError
 from edgetrack.publish import trouble
 from edgetrack.publish.backlog import Backlog
 from edgetrack.publish.desk import Desk
+from edgetrack.publish.echo import Echo
 from edgetrack.publish.home_assistant import Discovery
 from edgetrack.publish.journal import Shelf
 from edgetrack.publish.message import Message, Worth
@@ -28,7 +28,6 @@ from edgetrack.secret import password
 from edgetrack.types import PublishState
 
 if TYPE_CHECKING:
-    from paho.mqtt.client import MQTTMessage
     from typing_extensions import Self
 
 log = logging.getLogger(__name__)
@@ -37,11 +36,9 @@ ACK_S = 20.0  # without one acknowledgement although messages are under way: the
 FLUSH_S = 0.8  # for what is queued when the daemon stops
 RETRY_S = (0.5, 30.0)  # first and longest pause before connecting again
 STEADY_S = 10.0  # a connection that lived so long was a good one: the next pause is short
-AGAIN_S = 5.0  # longest wait before Home Assistant, when it starts, is told all again
 PAGE = 500  # events read from disk at once
 REPLAY_PER_S = 1000  # a broker drops what its slower subscribers have no room for: what was kept is sent at this pace
 PATIENCE_S = 600.0  # that what lies on disk waits for refused topics to be allowed; then they are passed over
-ECHO_S = 10.0  # until a probe must have come back
 REFUSED_RETRY_S = 10.0  # until a refused topic gets another chance
 
 
@@ -72,7 +69,6 @@ class MqttOutlet:
         )
         self._answers: set[int] = set()  # message ids of answers to requests that are under way
         self._discovery = Discovery(config, options)
-        self._again_at = 0.0  # when Home Assistant, which has started, is told all again; 0: it has been
         self._shelf = shelf
         self._corrected = corrected  # what was told before the clock was put right
         self._behind: int | None = None  # the last number in memory, where more lies on disk
@@ -228,14 +224,16 @@ class MqttOutlet:
         under_way[link.publish(self._status, b"online", True)] = (self._status, None)
         heard = time.monotonic()
         retry_at = heard + REFUSED_RETRY_S
-        probe = Probe(link, self._status.removesuffix("status") + "probe") if self._options.version != "5" else None
+        probe = Echo(link, self._status.removesuffix("status") + "probe") if self._options.version != "5" else None
         self._answers.clear()
         self.desk.listen(link)
         if self._options.home_assistant.enabled:
-            link.watch(self._discovery.status, self._hear)
+            link.watch(self._discovery.status, self._discovery.hear)
         while not link.ended:
             self._answer(link, under_way)
-            self._tell_again()
+            with self._lock:
+                for message in self._discovery.due():
+                    self._backlog.add(message)
             self._feed(link, greeting, under_way)
             link.step(self._patience_s(0.5 if self._replay_at < time.monotonic() else 0.02), self._wake)
             now = time.monotonic()
@@ -261,18 +259,6 @@ class MqttOutlet:
     def _waiting(self) -> int:
         with self._lock:
             return self._backlog.waiting
-
-    def _hear(self, message: MQTTMessage) -> None:
-        """Home Assistant has started: it is told of this camera again, a little later, as are others of others."""
-        if message.payload == b"online" and not self._again_at:
-            self._again_at = time.monotonic() + random.uniform(0, AGAIN_S)  # noqa: S311
-
-    def _tell_again(self) -> None:
-        if self._again_at and time.monotonic() > self._again_at:
-            self._again_at = 0.0
-            with self._lock:
-                for message in self._discovery.again():
-                    self._backlog.add(message)
 
     def _answer(self, link: Link, under_way: dict[int, tuple[str, int | None]]) -> None:
         """Hand over answers to requests, before all else: somebody waits for them."""
@@ -404,33 +390,6 @@ class MqttOutlet:
             log.warning("%s: %s", self._options.url, reason)
         else:
             log.info("%s: connected, %d messages are waiting", self._options.url, queued)
-
-
-class Probe:
-    """A message that must come back: under MQTT 3.1.1 a broker acknowledges what it throws away."""
-
-    def __init__(self, link: Link, topic: str) -> None:
-        self.topic = topic
-        self._link, self._mark = link, b'{"probe":"%s"}' % secrets.token_hex(4).encode()
-        self._until: float | None = None  # when it must have come back
-        self._back = self._told = False
-        link.watch(topic, self._receive)
-
-    def _receive(self, message: MQTTMessage) -> None:
-        self._back = self._back or message.payload == self._mark
-
-    def failed(self, under_way: dict[int, tuple[str, int | None]]) -> bool:
-        """Sends it when the broker has granted to read it, and tells, once, that it did not come back in time."""
-        granted = self._link.granted.get(self.topic)
-        if granted is None or self._back or self._told:
-            return False
-        if self._until is None and granted:
-            self._until = time.monotonic() + ECHO_S
-            under_way[self._link.publish(self.topic, self._mark, False)] = (self.topic, None)
-        if self._until is None or time.monotonic() < self._until:
-            return False
-        self._told = True
-        return True
 
 
 def pause_s(failures: int) -> float:

@@ -5,8 +5,10 @@ The format is that of https://www.home-assistant.io/integrations/mqtt/#device-di
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,6 +17,10 @@ from edgetrack.config import Config, MqttPublish
 from edgetrack.publish.message import Message, Worth
 from edgetrack.publish.payload import Start
 
+if TYPE_CHECKING:
+    from paho.mqtt.client import MQTTMessage
+
+AGAIN_S = 5.0  # longest wait before Home Assistant, when it has started, is told again
 MAX_CLASSES = 6  # more would make more entities than anybody looks at; the totals are there anyway
 MAX_GONE = 100  # entities that are no more, told so until so many have followed
 ORIGIN = {"name": "edgetrack", "sw_version": __version__}
@@ -42,6 +48,7 @@ class Discovery:
         self._told: dict[str, str] = told.get("components", {})  # name -> platform, of all that it may still know
         self._payload: dict[str, Any] = {}  # what is told now
         self._seq = 0
+        self._again_at = 0.0  # when all is told again; 0: it has been
         self.memory = memory
 
     def follow(self, info: bytes) -> list[Message]:
@@ -66,6 +73,18 @@ class Discovery:
         self._topic_before = wanted
         self.memory = msgspec.json.encode({"topic": wanted, "components": self._told}) if wanted else b""
         return messages
+
+    def hear(self, message: MQTTMessage) -> None:
+        """If Home Assistant says that it has started, it is told again: a little later, as by others."""
+        if message.payload == b"online" and not self._again_at:
+            self._again_at = time.monotonic() + random.uniform(0, AGAIN_S)  # noqa: S311
+
+    def due(self) -> list[Message]:
+        """What to send now because of what was heard."""
+        if not self._again_at or time.monotonic() < self._again_at:
+            return []
+        self._again_at = 0.0
+        return self.again()
 
     def again(self) -> list[Message]:
         """What to send when Home Assistant has started.

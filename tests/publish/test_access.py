@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgetrack.config import HomeAssistantConfig, RequestsConfig
-from edgetrack.publish import delivery
+from edgetrack.publish import home_assistant
 from tests.publish.broker import Authority, Broker, Certificate, Subscriber
 from tests.publish.parts import TOPIC, info, one_of_each, publisher, wait_sent, wait_state
 
@@ -128,7 +128,7 @@ def test_the_daemon_needs_no_more_than_this(tmp_path: Path, guarded: Broker, cer
 def test_home_assistant_finds_a_device_and_is_heard_by_it(
     tmp_path: Path, guarded: Broker, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "AGAIN_S", 0.1)
+    monkeypatch.setattr(home_assistant, "AGAIN_S", 0.1)
     secret = tmp_path / "secret"
     secret.write_text("one\n")
     options = {"ca_file": str(certificate.ca), "password_file": str(secret), "username": "gate-01"}

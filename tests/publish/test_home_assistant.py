@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from edgetrack.config import Config, HomeAssistantConfig, MqttPublish, OutboxConfig, RequestsConfig
-from edgetrack.publish import Publisher, delivery, open_publisher
+from edgetrack.publish import Publisher, home_assistant, open_publisher
 from edgetrack.publish.encoder import Encoder
 from edgetrack.publish.home_assistant import MAX_GONE, Discovery
 from edgetrack.types import CaptureState, Event, LineCount
@@ -320,7 +320,7 @@ def test_it_is_off_unless_turned_on(broker: Broker, subscriber: Subscriber) -> N
 
 
 def test_it_is_told_again_when_home_assistant_starts(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "AGAIN_S", 0.1)
+    monkeypatch.setattr(home_assistant, "AGAIN_S", 0.1)
     with outlet(broker) as told, Subscriber(broker, CONFIG_TOPIC) as subscriber:
         told.publish([info()])
         wait_sent(told)
