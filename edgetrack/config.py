@@ -581,7 +581,7 @@ class OutboxConfig(Settings, frozen=True, kw_only=True):
     commit_every_s: Annotated[
         float,
         Meta(ge=0, le=60, description="s between writes when much happens; a single event is written at once"),
-    ] = 0.5
+    ] = 0.2
 
 
 # --- the whole -------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import msgspec
 
 from edgetrack.publish.message import Message, Worth
 from edgetrack.publish.payload import Counts, Track
+from edgetrack.publish.periods import utc_seconds
 
 BEYOND = 2.0**53  # no number here is so large, unless the disk spoilt it
 LINE, ZONE, TRACK, SHAPE, SEQ, ALIVE = "line/", "zone/", "track/", "shape/", "seq", "alive"
@@ -138,8 +139,12 @@ def _decoded(payloads: Sequence[bytes], kind: type[P]) -> list[P]:
     decoder = msgspec.json.Decoder(kind)
     decoded: list[P] = []
     for payload in payloads:
-        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):  # of an older version; or the disk is bad
-            decoded.append(decoder.decode(payload))
+        with contextlib.suppress(msgspec.DecodeError, ValueError):  # of an older version, or the disk is bad
+            told = decoder.decode(payload)
+            for time in (getattr(told, "ts", None), getattr(told, "since", None)):
+                if time is not None:
+                    utc_seconds(time)
+            decoded.append(told)
     return decoded
 
 
