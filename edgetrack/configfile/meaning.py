@@ -18,6 +18,7 @@ from edgetrack.config import (
     CaptureOptions,
     Config,
     CountsConfig,
+    GoturnRefine,
     HomeAssistantConfig,
     JsonlPublish,
     LineConfig,
@@ -117,6 +118,16 @@ def _(line: LineConfig, where: Where) -> LineConfig:
     if max(abs(line.start[0] - line.end[0]), abs(line.start[1] - line.end[1])) < MIN_LENGTH:
         where.note("end", "start and end are the same point; draw the line across the way that is counted")
     return line
+
+
+@settle.register
+def _(refine: GoturnRefine, where: Where) -> GoturnRefine:
+    if refine.targets and refine.mode == "bridge":
+        where.note("targets", "mode: bridge follows no targets; set mode: both, or remove them", hint=True)
+    if len(refine.targets) > refine.max_targets:
+        text = f"{len(refine.targets)} targets, but max_targets is {refine.max_targets}; raise it or remove some"
+        where.note("targets", text)
+    return refine
 
 
 @settle.register

@@ -3,6 +3,7 @@
 GOOD = "capture: {kind: file, path: clip.mp4}\ndetect: {model: model.onnx}\n"  # two lines
 RTSP = "detect: {model: model.onnx}\ncapture:\n  kind: rtsp\n"  # three lines
 MQTT = GOOD + "publish:\n  - kind: mqtt\n    url: mqtt://broker.local\n"  # five lines
+GOTURN = GOOD + "refine:\n    kind: goturn\n    model: model.onnx\n"  # five lines
 ZONE = GOOD + "zones:\n  - name: porch\n    polygon: "  # the polygon stands at 5:14
 
 # What stands after the place and the key, whole.
@@ -277,6 +278,15 @@ PLACED = {
         "also the name of zones[0]",
     ),
     ZONE + "[[0, 0], [1, 0], [1, 1]]\n    classes: [cat]\n    dwell_s: 30\n": ("7:14: zones[0].dwell_s", "write [30]"),
+    GOTURN + "    targets: [{name: bag, box: [0.5, 0.5, 0.4, 0.6]}]\n": ("6:32: refine.targets[0].box", "has no area"),
+    GOTURN + "    targets: [{name: a, box: [0, 0, 1, 1]}, {name: a, box: [0, 0, 1, 1]}]\n": (
+        "6:52: refine.targets[1].name",
+        "also the name of refine.targets[0]",
+    ),
+    GOTURN + "    max_targets: 1\n    targets: [{name: a, box: [0, 0, 1, 1]}, {name: b, box: [0, 0, 1, 1]}]\n": (
+        "7:14: refine.targets",
+        "2 targets, but max_targets is 1",
+    ),
     GOOD + "lines: [{name: a, start: [0.5, 0.5], end: [0.5, 0.5]}]\n": ("3:43: lines[0].end", "the same point"),
     "capture: {kind: file, path: clip.mp4, masks: [[[0, 0], [1, 1], [1, 0], [0, 1]]]}\ndetect: {model: model.onnx}\n": (
         "1:46: capture.masks",
