@@ -151,9 +151,10 @@ def main(shared: Path, everies: list[int]) -> None:
         for every in everies:
             for name, refine in ways.items():
                 scores, wrong, targets, ms = judged(film, every, refine)
+                cost = f", {targets:.1f} targets a picture, {ms:.2f} ms each" if targets else ""
                 print(
                     f"  every {every}, {name:6}: HOTA {100 * scores.hota:.1f} IDF1 {100 * scores.idf1:.1f} "
-                    f"wrong crossings {wrong}, {targets:.1f} targets a picture, {ms:.2f} ms each",
+                    f"wrong crossings {wrong}{cost}",
                     flush=True,
                 )
 
