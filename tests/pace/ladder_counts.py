@@ -1,6 +1,6 @@
 """What fewer looks cost in counts: the table of docs/limits.md.
 
-python -m tests.pace.ladder_counts [STREETS]      default: 8, which takes some minutes: every picture is rendered once
+python -m tests.pace.ladder_counts [STREETS]      default: 8, some minutes: every picture is rendered once
 """
 
 from __future__ import annotations
