@@ -39,6 +39,7 @@ class Story:
     sha256: str = ""  # of the lines of all events
     recorded: Counter[str] = field(default_factory=Counter)  # crossings and entries while it was recorded
     replayed: Counter[str] = field(default_factory=Counter)
+    places: set[str] = field(default_factory=set)  # lines and zones of this time, those without any too
     same: bool | None = None  # events as when it was recorded; None: nothing to compare with
     damage: str = ""  # what cut it short
 
@@ -135,6 +136,7 @@ class Run:
         if self._config is not None:
             check_classes(self._config, head.names)
         config = self._config or head.meaning.config
+        self._story.places |= {f"line/{line.name}" for line in config.lines} | {f"zone/{z.name}" for z in config.zones}
         self._track = config.track
         self._tracker, self._scene, self._told = Tracker(config.track), Scene(config, head.names), Told(head.names)
         if self._config is None:

@@ -34,7 +34,9 @@ def report(story: Story, config: Path | None) -> str:
     lines = [f"{story.path}: {story.camera}, {what}, edgetrack {story.version}"]
     lines += [f"{story.events} events, sha256 {story.sha256}", _verdict(story, config)]
     columns = ["recorded", config.name if config else "replayed"]
-    keys = sorted(story.recorded | story.replayed)
+    counted = set(story.recorded | story.replayed)
+    silent = story.places - {"/".join(key.split("/")[:2]) for key in counted}
+    keys = sorted(counted | silent)  # what counted nothing is an answer too
     rows = [(key.replace("/", " "), story.recorded[key], story.replayed[key]) for key in keys]
     if rows:
         width = max(len(name) for name, _, _ in rows)

@@ -52,8 +52,9 @@ def main() -> int:
             told, got, dropped = killed_often(broker, kills)
     missing = sorted(set(range(1, told + 1)) - set(got))
     good = got == list(range(1, told + 1))
+    verdict = "every one arrived, in order" if good else f"{len(missing)} missing, {missing[:10]}"
     print(
-        f"{kills} kills of the broker, {told} events: {'every one arrived, in order' if good else f'{len(missing)} missing, {missing[:10]}'}, "
+        f"{kills} kills of the broker, {told} events: {verdict}, "
         f"{dropped} dropped; memory {before_mb:.0f} MB before, {rss_mb():.0f} MB after, the subscriber's included"
     )
     return not good

@@ -70,6 +70,9 @@ def test_other_lines_may_be_asked_about_on_a_desk_that_has_neither_camera_nor_mo
     answer = json.loads(asked.stdout)
     assert answer["recorded"] == {"line/door/person/in": 1}
     assert answer["replayed"] == {"line/gate/person/out": 1}
+    config["lines"].append({"name": "roof", "start": [0.1, 0.05], "end": [0.9, 0.05]})
+    told = edgetrack("replay", tmp_path / "walk.rec", write_config(other, **config)).stdout
+    assert "line roof                    0           0" in told
 
 
 def live(config: dict[str, Any]) -> dict[str, Any]:
