@@ -105,6 +105,11 @@ def _health(page: Page, health: Report) -> None:
         page.counter("publish_refused", "Messages acknowledged with an error.", end.refused, **labels)
     page.gauge("memory_bytes", "Resident memory.", health.memory_mb * 2**20)
     page.gauge("temperature_celsius", "Of the hottest thermal zone.", health.temperature_c)
+    page.gauge("throttled", "1 while something slows the device down.", int(bool(health.throttled)))
+    if health.pace is not None:
+        page.gauge("pace_rung", "Of the ladder of a device at its limit; 0: every picture.", health.pace.rung)
+        page.counter("pace_looks", "Pictures that a detector looked at.", health.pace.looks)
+        page.counter("pace_spared", "Looks that the motion gate spared.", health.pace.spared)
 
 
 def _counts(page: Page, counts: Counts, start: Start | None) -> None:
