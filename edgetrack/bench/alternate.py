@@ -117,7 +117,8 @@ def alternate(config: Config, seconds: float) -> tuple[list[Turn], tuple[int, in
     source = Alternating(parts.source, stopwatch, lambda frame: partial(infer, prepare(frame.picture)[0]), seconds)
     for owner, method, stage in (
         (detector, "detect", "decode"),
-        (detector, "outputs", "infer"),  # or waits for it, where it runs beside
+        (detector, "candidates", "infer"),  # or waits for it, where it runs beside
+        (detector, "decode", "decode"),
         (detector, "prepare", "scale"),
         (detector.model, "run", "infer"),
         (parts.embedder, "embed", "embed"),

@@ -62,7 +62,7 @@ class YoloDetector:
         models = [self.model, *(OnnxModel(config.model, runtime) for _ in range(config.ahead - 1))][: config.ahead]
         for model in models[1:]:
             model.warm_up(shape)
-        self._beside = Beside([(model, blob()) for model in models]) if models else None
+        self._beside = Beside([(model, blob()) for model in models], self.decode) if models else None
         self._warned: set[str] = set()
         form = f"{self.head}, {self.size[0]} x {self.size[1]} px, {len(self.names)} classes"
         log.info("%s: %s, on %s", config.model, form, ", ".join(self.providers))
@@ -79,10 +79,7 @@ class YoloDetector:
             picture: of any size.
             begun: what `begin` gave for it.
         """
-        raw, fit = self.outputs(picture, begun)
-        outputs = [output.astype(np.float32, copy=False) for output in raw]
-        with np.errstate(over="ignore", invalid="ignore"):  # NaN and infinity are dropped next, and told
-            candidates = self.form.decode(outputs, self._floor)
+        candidates, fit = self.candidates(picture, begun)
         xyxy, score, class_id = self._suppress(*self._finite(*candidates))
         xyxy = boxes.clip(fit.to_picture(xyxy), *fit.source)
         whole = np.flatnonzero((xyxy[:, 2:] > xyxy[:, :2]).all(axis=1))[: self._config.max_detections]
@@ -94,12 +91,17 @@ class YoloDetector:
             return None
         return self._beside.begin(picture, Fit.of(size_of(picture), self.size, self._fitting))
 
-    def outputs(self, picture: Picture, begun: object = None) -> tuple[Outputs, Fit]:
-        """What the model says, as it comes, and where the picture lay in its input."""
+    def candidates(self, picture: Picture, begun: object = None) -> tuple[Candidates, Fit]:
+        """What the model found, in pixels of its input, and where the picture lay in that."""
         if isinstance(begun, Begun):
-            return begun.outputs.result(), begun.fit
+            return begun.candidates.result(), begun.fit
         blob, fit = self.prepare(picture)
-        return self.model.run(blob), fit
+        return self.decode(self.model.run(blob)), fit
+
+    def decode(self, outputs: Outputs) -> Candidates:
+        """The model's outputs, as they come, to all rows that reach their floor."""
+        with np.errstate(over="ignore", invalid="ignore"):  # NaN and infinity are dropped next, and told
+            return self.form.decode([output.astype(np.float32, copy=False) for output in outputs], self._floor)
 
     def prepare(self, picture: Picture) -> tuple[Array, Fit]:
         """The model's input for a picture, valid until the next call, and where the picture lies in it."""
