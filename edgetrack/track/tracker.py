@@ -98,7 +98,7 @@ class Tracker:
         """Which detections `step` needs the embedding of, (N,); rows of zeros do for the others. Changes nothing.
 
         All of them if exact. Else not the weak ones, which only prolong tracks by overlap, nor those that are at the
-        very place where a track is expected that was described less than `embed_every_s` ago.
+        very place where one track, and no other, is expected that was described less than `embed_every_s` ago.
 
         Args:
             time, detections: as they will be given to `step`; embeddings do not count.

@@ -62,6 +62,14 @@ def test_the_place_is_where_the_track_will_be_at_that_time() -> None:
     assert tracker.wanted(1.0, seen(moved(BOX, 250), moved(BOX, 225))).tolist() == [False, True]
 
 
+@pytest.mark.parametrize(("apart_px", "expected"), [(10, [True, True]), (45, [False, False])])
+def test_who_is_close_to_another_is_wanted(apart_px: float, expected: list[bool]) -> None:
+    tracker, both = Tracker(TrackConfig(embed_every_s=1.0)), seen(BOX, moved(BOX, apart_px))
+    for k in range(3):
+        tracker.step(k / 10, both)
+    assert tracker.wanted(0.3, both).tolist() == expected
+
+
 def test_a_track_that_is_not_confirmed_is_wanted() -> None:
     tracker = Tracker(TrackConfig(n_init=3))
     tracker.step(0.0, seen(BOX))
