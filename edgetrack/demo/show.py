@@ -17,8 +17,11 @@ from edgetrack.config import (
     HealthConfig,
     LineConfig,
     MqttPublish,
+    NoEmbed,
+    ReidEmbed,
     RuntimeConfig,
     SceneCapture,
+    TrackConfig,
     ZoneConfig,
 )
 from edgetrack.demo.broker import OwnBroker
@@ -32,7 +35,8 @@ from edgetrack.render import CLASSES
 from edgetrack.render.scene import COUNTED, LINES, ZONES, Scene
 from edgetrack.scene import Scene as LiveScene
 
-MODEL = "edgetrack-nano-int8.onnx"
+MODEL, EMBEDDER = "edgetrack-nano-int8.onnx", "edgetrack-reid-int8.onnx"
+UNLIKE = 0.9  # cosine distance; EMBEDDER's distances reach far
 GOODBYE_S = 10.0  # longest wait for what is still under way at the end
 
 
@@ -54,6 +58,9 @@ def demo_config(
             pace="fast" if options.fast else "realtime",
         ),
         detect=DetectConfig(model=str(model), min_score=0.35, min_scores={} if options.model else {"bicycle": 0.65}),
+        # In a crowd people are taken for each other less often; on the easy streets there is nothing to gain.
+        embed=ReidEmbed(model=str(shipped_model(EMBEDDER))) if scene.hard else NoEmbed(),
+        track=TrackConfig(max_unlikeness=UNLIKE) if scene.hard else TrackConfig(),
         lines=[
             LineConfig(
                 name=name,

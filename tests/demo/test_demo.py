@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from edgetrack.config import NoEmbed, ReidEmbed
 from edgetrack.demo import add_options, main
 from edgetrack.demo.broker import OwnBroker, listens
 from edgetrack.demo.listener import Heard
 from edgetrack.demo.screen import table
-from edgetrack.demo.show import wrong_counts
+from edgetrack.demo.show import demo_config, wrong_counts
 from edgetrack.errors import PublishError
+from edgetrack.render.scene import Scene
 
 
 def options(*arguments: str) -> argparse.Namespace:
@@ -26,6 +28,12 @@ def test_counts_received_equal_the_truth(tmp_path: Path, capsys: pytest.CaptureF
     assert "equal the truth" in said
     assert str(film) in said
     assert film.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(("hard", "embed"), [(False, NoEmbed), (True, ReidEmbed)])
+def test_looks_are_compared_where_it_is_crowded(hard: bool, embed: type, tmp_path: Path) -> None:
+    config = demo_config(options("--fast"), Scene(0, hard, seconds=1), "mqtt://127.0.0.1", "5", str(tmp_path))
+    assert isinstance(config.embed, embed)
 
 
 def test_the_broker_is_gone_afterwards() -> None:
