@@ -9,11 +9,12 @@ from functools import partial
 import numpy as np
 
 from edgetrack.capture import open_source
-from edgetrack.config import Config, Publish
+from edgetrack.config import Config, GoturnRefine, Publish
 from edgetrack.configfile import check_classes
 from edgetrack.detect import open_detector, open_embedder
 from edgetrack.errors import CaptureError, EdgetrackError
 from edgetrack.publish.probe import probe as probe_outlet
+from edgetrack.refine.goturn import Regressor
 from edgetrack.types import Detections
 
 FIRST_PICTURE_S = 20.0
@@ -21,7 +22,10 @@ FIRST_PICTURE_S = 20.0
 
 def probe(config: Config) -> Iterator[str | EdgetrackError]:
     """One line for every part that works, the error for every one that does not."""
-    parts: list[Callable[[], str]] = [partial(_models, config), partial(_camera, config)]
+    parts: list[Callable[[], str]] = [partial(_models, config)]
+    if isinstance(config.refine, GoturnRefine):
+        parts.append(partial(_follower, config, config.refine))
+    parts.append(partial(_camera, config))
     parts += [partial(_outlet, config, options) for options in config.publish]
     for part in parts:
         try:
@@ -42,6 +46,12 @@ def _models(config: Config) -> str:
     embedder.embed(picture, Detections.empty())
     name = config.detect.model.rsplit("/", 1)[-1]
     return f"detect: {name}: {detector.head}, {len(detector.names)} classes, {took_ms:.0f} ms a picture"
+
+
+def _follower(config: Config, refine: GoturnRefine) -> str:
+    net = Regressor(refine.model, config.runtime, refine.head)
+    name = refine.model.rsplit("/", 1)[-1]
+    return f"refine: {name}: {net.head.name}, mode: {refine.mode}, {refine.max_targets} targets at most"
 
 
 def _outlet(config: Config, options: Publish) -> str:
