@@ -26,7 +26,7 @@ from edgetrack.refine import Follower, Refiner, open_refine
 from edgetrack.request import VERBS, Daemon, Reloaded, Service
 from edgetrack.scene import Scene
 from edgetrack.track.tracker import Tracker
-from edgetrack.types import Info, Picture, Tracks
+from edgetrack.types import Frame, Info, Picture, Tracks
 
 log = logging.getLogger(__name__)
 
@@ -153,28 +153,7 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
             recorder.reset(renewed)
             publisher.publish(renewed)
             if frame is not None:
-                detections = None  # did not look; empty: looked and saw nothing
-                detector = parts.pace.turn(frame, tracks)
-                if detector is not None:
-                    detections = detector.detect(frame.picture, frame.begun)
-                    monitor.lap("detect")
-                    wanted = parts.tracker.wanted(frame.time, detections)
-                    detections = parts.embedder.embed(frame.picture, detections, wanted)
-                    monitor.lap("embed")
-                shift = parts.camera.shift(frame.picture)
-                tracks = parts.tracker.step(frame.time, detections, shift)
-                monitor.lap("track")
-                refined = parts.refiner.refine(frame.picture, tracks)
-                if len(refined):
-                    tracks = parts.tracker.correct(refined)
-                follows = parts.follower.step(frame, detections, tracks)
-                monitor.lap("refine")
-                events = parts.scene.observe(frame, tracks)
-                monitor.lap("scene")
-                recorder.picture(frame, detections, refined, events, shift)
-                publisher.publish([*events, *follows, *parts.pace.done(frame)])
-                monitor.lap("publish")
-                monitor.done(frame)
+                tracks = observe(parts, frame, tracks, monitor)
                 utc = frame.utc
                 daemon.frame, daemon.tracks = frame, tracks
             service.serve(daemon)
@@ -189,6 +168,42 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
         publisher.leave()  # while the camera closes
     capture = source.state
     log.info("%s after %d pictures", "stopped" if wishes.stop.is_set() else "the source ended", capture.frames)
+
+
+def observe(parts: Parts, frame: Frame, before: Tracks, monitor: Monitor) -> Tracks:
+    """One picture through all the rooms.
+
+    Args:
+        frame: the picture.
+        before: the tracks as they were after the last one.
+        monitor: told what each room took.
+
+    Returns:
+        The tracks as they are now.
+    """
+    detections = None  # did not look; empty: looked and saw nothing
+    detector = parts.pace.turn(frame, before)
+    if detector is not None:
+        detections = detector.detect(frame.picture, frame.begun)
+        monitor.lap("detect")
+        wanted = parts.tracker.wanted(frame.time, detections)
+        detections = parts.embedder.embed(frame.picture, detections, wanted)
+        monitor.lap("embed")
+    shift = parts.camera.shift(frame.picture)
+    tracks = parts.tracker.step(frame.time, detections, shift)
+    monitor.lap("track")
+    refined = parts.refiner.refine(frame.picture, tracks)
+    if len(refined):
+        tracks = parts.tracker.correct(refined)
+    follows = parts.follower.step(frame, detections, tracks)
+    monitor.lap("refine")
+    events = parts.scene.observe(frame, tracks)
+    monitor.lap("scene")
+    parts.recorder.picture(frame, detections, refined, events, shift)
+    parts.publisher.publish([*events, *follows, *parts.pace.done(frame)])
+    monitor.lap("publish")
+    monitor.done(frame)
+    return tracks
 
 
 def tell(parts: Parts, monitor: Monitor, systemd: Systemd, tracks: Tracks, stopping: bool = False) -> None:
