@@ -277,9 +277,9 @@ def test_new_starts_take_no_memory_and_no_file_descriptors(camera: Any) -> None:
         for outage in range(1, 4):
             camera.time_out()
             next(frame for frame in looks(running) if frame is not None and running.state.outages == outage)
+        wait_for(lambda: held()[0] <= before[0])  # the last preview thread may still be ending
         after = held()
     assert len(camera.started_with) == 4
-    assert after[0] <= before[0]
     assert after[1] == before[1] == 4
 
 
