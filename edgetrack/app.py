@@ -1,4 +1,4 @@
-"""The daemon: its parts, and the loop that joins them."""
+"""The loop that joins the parts, and what signals ask of it."""
 
 from __future__ import annotations
 
@@ -11,45 +11,19 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from edgetrack import __version__, cores
-from edgetrack.capture import Slows, Source, open_source
+from edgetrack import __version__
 from edgetrack.config import Config
 from edgetrack.configfile import check_classes, config_hash
-from edgetrack.detect import Camera, Detector, Embedder, open_camera, open_detector, open_embedder
-from edgetrack.errors import ConfigError, EdgetrackError
+from edgetrack.errors import EdgetrackError
 from edgetrack.health import Monitor
 from edgetrack.notify import Systemd
-from edgetrack.pace import Pace
-from edgetrack.publish import Publisher, open_publisher
-from edgetrack.record import Idle
-from edgetrack.refine import Follower, Refiner, open_refine
+from edgetrack.parts import Parts
 from edgetrack.request import VERBS, Daemon, Reloaded, Service
-from edgetrack.scene import Scene
-from edgetrack.track.tracker import Tracker
-from edgetrack.types import Frame, Info, Picture, Tracks
+from edgetrack.types import Frame, Info, Tracks
 
 log = logging.getLogger(__name__)
 
-IDLE = Idle()
 RELOADABLE = ("zones", "lines", "counts", "events", "health")  # what changes without losing a track or a connection
-
-
-@dataclass
-class Parts:
-    """One of each, in the order in which the data walks."""
-
-    config: Config
-    source: Source
-    detector: Detector
-    pace: Pace[Detector]
-    embedder: Embedder
-    camera: Camera
-    tracker: Tracker
-    refiner: Refiner
-    follower: Follower
-    scene: Scene
-    publisher: Publisher
-    recorder: Idle
 
 
 @dataclass
@@ -58,64 +32,6 @@ class Wishes:
 
     stop: threading.Event = field(default_factory=threading.Event)
     reload: threading.Event = field(default_factory=threading.Event)
-
-
-def build(config: Config, recorder: Idle = IDLE) -> Parts:
-    """Load the models and join the parts; nothing is opened yet.
-
-    Args:
-        config: of the daemon.
-        recorder: of what tracker and scene receive.
-
-    Raises:
-        ModelError: a model cannot be loaded or does not fit its task.
-        ConfigError: a class name that the detector does not know, a core that this process may not use.
-    """
-    cores.take(config.runtime)
-    detectors = open_detectors(config)
-    detector = detectors[0]
-    source = open_source(config.capture, looks_ahead(config, detector), max(1, config.detect.ahead))
-    refiner, follower = open_refine(
-        config.refine, config.runtime, config.track.max_cosine_distance, config.events.follow_every_s
-    )
-    return Parts(
-        config=config,
-        source=source,
-        detector=detector,
-        pace=Pace(config, detectors, source.slow if isinstance(source, Slows) else None),
-        embedder=open_embedder(config.embed, config.runtime),
-        camera=open_camera(config.track),
-        tracker=Tracker(config.track),
-        refiner=refiner,
-        follower=follower,
-        scene=Scene(config, detector.names),
-        publisher=open_publisher(config, detector.names),
-        recorder=recorder,
-    )
-
-
-def open_detectors(config: Config) -> list[Detector]:
-    """The detector, and the lighter one of `pace.lighter`, which must know the same classes."""
-    detector = open_detector(config.detect, config.runtime)
-    check_classes(config, detector.names)
-    if not config.pace.lighter:
-        return [detector]
-    lighter = msgspec.structs.replace(config.detect, model=config.pace.lighter, size=config.pace.lighter_size)
-    second = open_detector(lighter, config.runtime)
-    if second.names != detector.names:
-        raise ConfigError(
-            f"pace.lighter: {config.pace.lighter} has {len(second.names)} classes, {', '.join(second.names[:5])} ..., "
-            f"detect.model has {len(detector.names)}, {', '.join(detector.names[:5])} ...; give one with the same"
-        )
-    return [detector, second]
-
-
-def looks_ahead(config: Config, detector: Detector) -> Callable[[Picture, int], object] | None:
-    """What begins a look at a recording's picture before the loop is there; None where it is not known at which."""
-    every = config.detect.every
-    if not config.detect.ahead or every == "auto" or config.pace.motion_gate:
-        return None
-    return lambda picture, index: detector.begin(picture) if index % every == 0 else None
 
 
 def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Config]) -> None:

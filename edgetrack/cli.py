@@ -199,6 +199,7 @@ def run(arguments: argparse.Namespace) -> int:
     from edgetrack import app
     from edgetrack.configfile import load
     from edgetrack.notify import Systemd
+    from edgetrack.parts import build
     from edgetrack.record import Idle, Recorder
 
     def config() -> Config:
@@ -206,7 +207,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     recorder = Idle() if arguments.record is None else Recorder(arguments.record, arguments.record_mb)
     with wishes_from_signals() as wishes:
-        app.run(app.build(config(), recorder), wishes, Systemd(), config)
+        app.run(build(config(), recorder), wishes, Systemd(), config)
     return 0
 
 

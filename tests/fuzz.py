@@ -28,7 +28,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgetrack import app
 from edgetrack.capture.file import VideoFile
 from edgetrack.config import (
     DetectConfig,
@@ -47,6 +46,7 @@ from edgetrack.detect.histogram import HistogramEmbedder
 from edgetrack.detect.labels import floor_of
 from edgetrack.detect.yolo import YoloDetector
 from edgetrack.errors import EdgetrackError
+from edgetrack.parts import build
 from edgetrack.publish.desk import Desk
 from edgetrack.publish.encoder import Encoder
 from edgetrack.record.replay import replay
@@ -107,7 +107,7 @@ def config_inputs(folder: Path) -> One:
 def request_inputs(folder: Path) -> One:
     """Payloads of requests to the desk and the service of a daemon, whose verbs run."""
     config = load(write_daemon(folder))
-    daemon = Daemon(app.build(config), Reloaded)
+    daemon = Daemon(build(config), Reloaded)
     daemon.frame = Frame(np.zeros((48, 64, 3), np.uint8), 0, 0.0, 1.7e9, time.monotonic())
     desk = Desk(RequestsConfig(allow=list(VERBS)), "edgetrack/v1/gate-01/north", lambda: None)
     answers: list[object] = []

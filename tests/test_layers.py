@@ -1,6 +1,7 @@
 """Who may import whom, read from the source; and what importing the core brings along."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -46,13 +47,17 @@ def sources() -> list[Path]:
     return sorted(path for path in PACKAGE.rglob("*.py") if "train" not in path.relative_to(PACKAGE).parts)
 
 
-def imports(path: Path) -> list[str]:
-    """Names of the modules that a file imports, those for type checkers left out."""
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path, types: bool = False) -> list[str]:
+    """Names of the modules that a file imports; those for type checkers too if `types`."""
     tree = ast.parse(path.read_text())
     typing_only = {
         id(child)
         for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and not types
         for child in ast.walk(node)
     }
     found = []
@@ -71,12 +76,21 @@ def imports(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_room_imports_only_the_layers_below(path: Path) -> None:
-    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    room = room_of(path)
     if room not in MAY_IMPORT:
         return
     ours = [name.split(".")[1] for name in imports(path) if name.startswith("edgetrack.")]
     above = sorted(set(ours) - MAY_IMPORT[room] - {"__version__"})
     assert not above, f"{path.relative_to(PACKAGE)} imports {above}"
+
+
+def test_no_arrow_between_rooms_leads_back() -> None:
+    """Nor does one for type checkers: whoever reads a room need not read those above it."""
+    arrows: dict[str, set[str]] = {}
+    for path in PACKAGE.rglob("*.py"):
+        ours = {name.split(".")[1] for name in imports(path, types=True) if name.startswith("edgetrack.")}
+        arrows.setdefault(room_of(path), set()).update(ours - {room_of(path)})
+    graphlib.TopologicalSorter(arrows).prepare()  # a CycleError names the rooms of a circle
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(PACKAGE)))

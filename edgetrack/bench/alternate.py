@@ -16,6 +16,7 @@ from edgetrack.config import Config
 from edgetrack.detect.yolo import YoloDetector
 from edgetrack.errors import CaptureError
 from edgetrack.notify import Systemd
+from edgetrack.parts import build
 from edgetrack.types import CaptureState, Frame
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def alternate(config: Config, seconds: float) -> tuple[list[Turn], tuple[int, in
         ModelError: a model cannot be loaded.
     """
     stopwatch = Stopwatch()
-    parts = app.build(config)
+    parts = build(config)
     detector = cast(YoloDetector, parts.detector)
     prepare, infer = detector.prepare, detector.model.run  # as they are before they are watched
     source = Alternating(parts.source, stopwatch, lambda frame: partial(infer, prepare(frame.picture)[0]), seconds)

@@ -31,6 +31,7 @@ from edgetrack.demo.screen import Screen, Visits, table
 from edgetrack.demo.shipped import shipped_model
 from edgetrack.errors import PublishError
 from edgetrack.notify import Systemd
+from edgetrack.parts import build
 from edgetrack.render import CLASSES
 from edgetrack.render.scene import COUNTED, LINES, ZONES, Scene
 from edgetrack.scene import Scene as LiveScene
@@ -140,7 +141,7 @@ def one_pass(
         state = around.enter_context(TemporaryDirectory(prefix="edgetrack-demo-"))
         config = demo_config(options, scene, url, version, state)
         title = f"edgetrack demo: street {scene.seed} ({kind}), {Path(config.detect.model).name}, {broker}"
-        parts = app.build(config)
+        parts = build(config)
         listener = around.enter_context(Listener(url, version, f"edgetrack/v1/{config.device}/{config.camera}"))
         with ExitStack() as entered:
             if film is not None:

@@ -13,7 +13,7 @@ from edgetrack.publish.payload import Transaction
 from edgetrack.types import Frame, Tracks
 
 if TYPE_CHECKING:
-    from edgetrack.app import Parts
+    from edgetrack.parts import Parts
     from edgetrack.request.reload import Reloaded
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from edgetrack.app import looks_ahead
 from edgetrack.config import Config, DetectConfig, FileCapture, RuntimeConfig
 from edgetrack.detect.beside import Begun
 from edgetrack.detect.yolo import YoloDetector
+from edgetrack.parts import looks_ahead
 from tests.parts import blob_detector, walking_square
 
 

@@ -19,6 +19,7 @@ from edgetrack.errors import ConfigError
 from edgetrack.notify import Systemd
 from edgetrack.pace import Pace
 from edgetrack.pace.sensors import Sensors
+from edgetrack.parts import Parts, build
 from edgetrack.types import Detections, Frame, Picture, Tracks
 from tests.pace.sysfs import pi
 from tests.parts import blob_detector, walking_square, write_clip
@@ -56,11 +57,11 @@ def config(folder: Path, frames: int = FRAMES, realtime: bool = True, **pace: An
     )
 
 
-def told(config: Config, parts: app.Parts | None = None) -> list[dict[str, Any]]:
+def told(config: Config, parts: Parts | None = None) -> list[dict[str, Any]]:
     """The payloads of one run."""
     path = Path(getattr(config.publish[0], "path", ""))
     path.unlink(missing_ok=True)
-    app.run(parts or app.build(config), app.Wishes(), Systemd({}), lambda: config)
+    app.run(parts or build(config), app.Wishes(), Systemd({}), lambda: config)
     return [json.loads(line)["payload"] for line in path.read_text().splitlines()]
 
 
@@ -80,7 +81,7 @@ def hot(folder: Path) -> Sensors:
 def test_a_device_that_is_too_slow_looks_less_often_says_so_and_counts_the_same(tmp_path: Path) -> None:
     """A look of 150 ms, ten pictures a second: every second picture is what it can do."""
     settings = config(tmp_path)
-    parts = app.build(settings)
+    parts = build(settings)
     slow = Slow(parts.detector, 0.15)
     payloads = told(settings, replace(parts, detector=slow, pace=Pace(settings, [slow], sensors=cold(tmp_path))))
     first = of(payloads, "pace")[0]
@@ -92,7 +93,7 @@ def test_a_device_that_is_too_slow_looks_less_often_says_so_and_counts_the_same(
 
 def test_a_device_that_is_too_hot_looks_less_often_says_so_and_counts_the_same(tmp_path: Path) -> None:
     settings = config(tmp_path)
-    parts = app.build(settings)
+    parts = build(settings)
     payloads = told(settings, replace(parts, pace=Pace(settings, [parts.detector], sensors=hot(tmp_path))))
     (change,) = of(payloads, "pace")
     assert (change["rung"], change["every"], change["reason"]) == (1, 2, "the device is slowed down: throttled")
@@ -103,7 +104,7 @@ def test_a_recording_that_is_read_as_fast_as_it_goes_is_looked_at_picture_by_pic
     tmp_path: Path,
 ) -> None:
     settings = config(tmp_path, realtime=False)
-    parts = app.build(settings)
+    parts = build(settings)
     slow = Slow(parts.detector, 0.01)
     payloads = told(settings, replace(parts, pace=Pace(settings, [slow], sensors=hot(tmp_path))))
     assert of(payloads, "pace") == []
@@ -171,7 +172,7 @@ def test_a_lighter_detector_of_other_classes_is_refused(tmp_path: Path, caplog: 
     other = blob_detector(tmp_path / "other.onnx", names="{0: 'car'}")
     settings = config(tmp_path, lighter=str(other))
     with pytest.raises(ConfigError, match=r"pace\.lighter: .*other\.onnx has 1 classes, car"):
-        app.build(settings)
+        build(settings)
 
 
 def test_auto_is_a_word_that_the_configuration_knows(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from edgetrack import app
 from edgetrack.config import Config, DetectConfig, JsonlPublish, LineConfig, PaceConfig, RuntimeConfig, SceneCapture
 from edgetrack.notify import Systemd
 from edgetrack.pace.policy import Rung, ladder
+from edgetrack.parts import build
 from edgetrack.render import CLASSES
 from edgetrack.render.counting import totals
 from edgetrack.render.scene import COUNTED, LINES, Scene
@@ -75,7 +76,7 @@ def test_the_street_is_busy_enough_to_tell() -> None:
 def test_counts_equal_the_truth_on_every_rung(rung: Rung, pictures: list[Image], tmp_path: Path) -> None:
     settings = config(rung, tmp_path)
     step = round(STREET.fps / rung.max_fps) if rung.max_fps else 1
-    parts = replace(app.build(settings), source=Shown(pictures, STREET.fps, step))
+    parts = replace(build(settings), source=Shown(pictures, STREET.fps, step))
     app.run(parts, app.Wishes(), Systemd({}), lambda: settings)
     counted: dict[str, dict[str, Any]] = {}
     for line in (tmp_path / "events.jsonl").read_text().splitlines():

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edgetrack import app
 from edgetrack.config import (
     Config,
     DetectConfig,
@@ -20,6 +19,7 @@ from edgetrack.config import (
     RequestsConfig,
     ZoneConfig,
 )
+from edgetrack.parts import build
 from edgetrack.request import VERBS, Daemon, Reloaded, Service
 from tests.parts import blob_detector, walking_square, write_clip
 from tests.publish.broker import Broker, until
@@ -54,7 +54,7 @@ def mqtt(broker: Broker, allow: tuple[Any, ...], **limits: Any) -> MqttPublish:
 @contextlib.contextmanager
 def serving(config: Config, broker: Broker, walk: bool = True) -> Iterator[Daemon]:
     """The daemon after it has seen the whole clip, if it is to `walk`, with its loop going on without pictures."""
-    parts = app.build(config)
+    parts = build(config)
     daemon = Daemon(parts, Reloaded)
     stop = threading.Event()
 

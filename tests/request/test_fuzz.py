@@ -13,8 +13,8 @@ from paho.mqtt.client import MQTTMessage
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from edgetrack import app
 from edgetrack.config import Config, DetectConfig, FileCapture, LineConfig, MqttPublish, OutboxConfig, RequestsConfig
+from edgetrack.parts import build
 from edgetrack.publish.desk import MAX_WAITING, Desk
 from edgetrack.request import VERBS, Daemon, Reloaded, Service, schema
 from tests.parts import blob_detector
@@ -43,7 +43,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Daemon:
         publish=[MqttPublish(url="mqtt://127.0.0.1", requests=requests)],
         outbox=OutboxConfig(enabled=False),
     )
-    return Daemon(app.build(config), Reloaded)
+    return Daemon(build(config), Reloaded)
 
 
 def message(verb: str, body: bytes, retain: bool, properties: Any) -> MQTTMessage:
