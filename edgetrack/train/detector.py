@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import copy
 import logging
 import math
 import time
@@ -13,9 +12,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from edgetrack.train.descent import Average, optimizer_of, rate
 from edgetrack.train.feed import SHARD_STREETS, Feed, render_shard
 from edgetrack.train.loss import loss
 from edgetrack.train.net import Nano, boxes, cells
+from edgetrack.train.options import begin, parser_of
 from edgetrack.train.pictures import PER_STREET
 
 log = logging.getLogger(__name__)
@@ -24,39 +25,10 @@ HIGHEST_RATE, FINISH_RATE = 2e-3, 8e-4
 NEAR_SHARE = 0.65  # of the second part's batches
 
 
-class Average:
-    """The running mean of a net's weights, which generalises better than the last ones."""
-
-    def __init__(self, net: nn.Module, decay: float = 0.998) -> None:
-        self.net = copy.deepcopy(net).eval()
-        self._decay, self._steps = decay, 0
-
-    @torch.no_grad()
-    def update(self, net: nn.Module) -> None:
-        self._steps += 1
-        decay = min(self._decay, (1 + self._steps) / (10 + self._steps))
-        for mine, new in zip(self.net.state_dict().values(), net.state_dict().values(), strict=True):
-            if mine.dtype.is_floating_point:
-                mine.lerp_(new, 1 - decay)
-            else:
-                mine.copy_(new)
-
-
-def rate(step: int, steps: int, warm: int = 150) -> float:
-    """Share of the highest learning rate: a linear rise, then half a cosine."""
-    if step < warm:
-        return (step + 1) / warm
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
-
-
 def train(feed: Feed, net: Nano, steps: int, batch: int, checkpoint: Path, highest: float = HIGHEST_RATE) -> Nano:
     """The averaged net; `checkpoint` is written every 250 steps."""
     average = Average(net)
-    decayed = [p for p in net.parameters() if p.ndim > 1]
-    rest = [p for p in net.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.03}, {"params": rest, "weight_decay": 0.0}], lr=highest
-    )
+    optimizer = optimizer_of(net, highest)
     net.train().to(memory_format=torch.channels_last)
     grids = {size: cells(*size) for size in ((320, 192), (320, 320))}
     sums, since = [0.0, 0.0], time.monotonic()
@@ -91,32 +63,20 @@ def train(feed: Feed, net: Nano, steps: int, batch: int, checkpoint: Path, highe
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("edgetrack train detector", description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("models"), help="folder for the ONNX files")
-    parser.add_argument("--work", type=Path, default=Path("out/train"), help="folder for pictures and checkpoints")
+    parser = parser_of("detector", __doc__, "out/train")
     parser.add_argument("--pictures", type=int, default=20000, help="rendered once, to WORK (8 GB for 20000)")
     parser.add_argument("--near", type=int, default=6000, help="of streets like the demo's, for the second part")
     parser.add_argument("--steps", type=int, default=2500, help="of the first part, on all sorts of streets")
     parser.add_argument("--finish", type=int, default=1700, help="of the second part, mostly on such streets")
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--calibrate", type=int, default=40, help="streets for the ranges of int8")
-    parser.add_argument("--start", type=Path, default=None, help="checkpoint to go on from")
-    parser.add_argument("--export-only", action="store_true", help="write the ONNX files from --start without training")
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Pictures, training, export; returns the exit code."""
     chosen = options(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    torch.set_num_threads(chosen.threads)
-    torch.manual_seed(chosen.seed)
-    net = Nano()
-    if chosen.start:
-        net.load_state_dict(torch.load(chosen.start, weights_only=True)["net"])
-    log.info("edgetrack-nano: %d parameters", sum(p.numel() for p in net.parameters()))
+    net = begin(chosen, Nano, "edgetrack-nano")
     if not chosen.export_only:
         render(chosen.work, chosen.pictures, chosen.near)
         weights = chosen.work / "nano.pt"

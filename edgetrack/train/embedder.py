@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edgetrack.train.crops import Feed
-from edgetrack.train.detector import Average, rate
+from edgetrack.train.descent import Average, optimizer_of, rate
 from edgetrack.train.looks import load, make_wardrobe, save
+from edgetrack.train.options import begin, parser_of
 from edgetrack.train.reidnet import Reid
 
 log = logging.getLogger(__name__)
@@ -50,10 +51,7 @@ def first_rank(rows: Tensor, who: Tensor) -> float:
 def train(feed: Feed, net: Reid, steps: int, checkpoint: Path, highest: float = HIGHEST_RATE) -> Reid:
     """The averaged net; `checkpoint` is written every 100 steps."""
     average = Average(net, decay=0.99)
-    decayed = [p for p in net.parameters() if p.ndim > 1]
-    rest = [p for p in net.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": 0.03}, {"params": rest, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=highest)
+    optimizer = optimizer_of(net, highest)
     net.train().to(memory_format=torch.channels_last)
     sums, since = torch.zeros(3), time.monotonic()
     for step, (crops, who) in enumerate(feed.batches(steps)):
@@ -82,9 +80,7 @@ def train(feed: Feed, net: Reid, steps: int, checkpoint: Path, highest: float = 
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("edgetrack train embedder", description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("models"), help="folder for the ONNX files")
-    parser.add_argument("--work", type=Path, default=Path("out/reid"), help="folder for drawings and checkpoints")
+    parser = parser_of("embedder", __doc__, "out/reid")
     parser.add_argument(
         "--drawn",
         type=int,
@@ -97,23 +93,13 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=1600)
     parser.add_argument("--identities", type=int, default=32, help="of a batch, four crops of each")
     parser.add_argument("--rate", type=float, default=HIGHEST_RATE, help="highest learning rate")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--start", type=Path, default=None, help="checkpoint to go on from")
-    parser.add_argument("--export-only", action="store_true", help="write the ONNX files from --start without training")
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Drawings, training, export; returns the exit code."""
     chosen = options(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    torch.set_num_threads(chosen.threads)
-    torch.manual_seed(chosen.seed)
-    net = Reid()
-    if chosen.start:
-        net.load_state_dict(torch.load(chosen.start, weights_only=True)["net"])
-    log.info("edgetrack-reid: %d parameters", sum(p.numel() for p in net.parameters()))
+    net = begin(chosen, Reid, "edgetrack-reid")
     drawings = chosen.work / f"wardrobe{chosen.seed}"
     if not (drawings / "whole").exists():
         save(drawings, make_wardrobe(chosen.seed, tuple(chosen.drawn), chosen.backs, log.info))

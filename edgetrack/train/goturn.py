@@ -17,10 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edgetrack.train.concatnet import Concat, concat_loss
-from edgetrack.train.detector import Average, rate
+from edgetrack.train.descent import Average, optimizer_of, rate
 from edgetrack.train.follow import Examples, Studio, save, stored
 from edgetrack.train.follownet import Goturn
 from edgetrack.train.loss import overlap
+from edgetrack.train.options import begin, parser_of
 from edgetrack.train.sprites import load_bank, make_bank, save_bank
 
 log = logging.getLogger(__name__)
@@ -144,10 +145,7 @@ def costs_of(net: Goturn | Concat, batch: Sequence[Tensor]) -> list[Tensor]:
 def train(feed: Feed, net: Net, steps: int, batch: int, checkpoint: Path, highest: float) -> Net:
     """The averaged net; `checkpoint` is written every 100 steps."""
     average = Average(net, decay=0.995)
-    decayed = [p for p in net.parameters() if p.ndim > 1]
-    rest = [p for p in net.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": 0.03}, {"params": rest, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=highest)
+    optimizer = optimizer_of(net, highest)
     net.train().to(memory_format=torch.channels_last)
     sums, since = torch.zeros(5), time.monotonic()
     for step, examples in enumerate(feed.batches(steps, batch)):
@@ -193,33 +191,22 @@ def draw(folder: Path, shards: int, seed: int) -> None:
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("edgetrack train goturn", description=__doc__)
+    parser = parser_of("goturn", __doc__, "out/goturn")
     parser.add_argument("--head", choices=HEADS, default="correlate", help="concat: the paper's form, to compare with")
-    parser.add_argument("--out", type=Path, default=Path("models"), help="folder for the ONNX files")
-    parser.add_argument("--work", type=Path, default=Path("out/goturn"), help="folder for examples and checkpoints")
     parser.add_argument("--shards", type=int, default=60, help=f"of {SHARD} examples, drawn once, 0.12 GB each")
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--start", type=Path, default=None, help="checkpoint to go on from")
     parser.add_argument("--plain", action="store_true", help="examples as drawn, not bent and lit anew")
-    parser.add_argument("--export-only", action="store_true", help="write the ONNX files from --start without training")
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Examples, training, export; returns the exit code."""
     chosen = options(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    torch.set_num_threads(chosen.threads)
-    torch.manual_seed(chosen.seed)
-    net = Concat() if chosen.head == "concat" else Goturn()
     name = "goturn-concat" if chosen.head == "concat" else "goturn"
-    if chosen.start:
-        net.load_state_dict(torch.load(chosen.start, weights_only=True)["net"])
-    log.info("edgetrack-%s: %d parameters", name, sum(p.numel() for p in net.parameters()))
+    title = f"edgetrack-{name}"
+    net = begin(chosen, Concat, title) if chosen.head == "concat" else begin(chosen, Goturn, title)
     if not chosen.export_only:
         draw(chosen.work, chosen.shards, chosen.seed)
         net = train(
@@ -238,7 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         net.eval(),
         chosen.out,
         chosen.work,
-        f"edgetrack-{name}",
+        title,
         told + (f" --start {chosen.start.name}" if chosen.start else ""),
     )
     return 0
