@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from edgetrack import __version__
 from edgetrack.demo import add_options as demo_options
@@ -75,6 +75,28 @@ def parser() -> argparse.ArgumentParser:
     demo_options(verb)
     verb.set_defaults(verb=demo)
 
+    _add_daemon(verbs)
+    models = verbs.add_parser("model", help="fetch, know, quantize and judge models")
+    model_verbs(models.add_subparsers(required=True, metavar="WHAT"))
+    bench = verbs.add_parser("bench", help="what things cost on this device")
+    _add_bench(bench.add_subparsers(required=True, metavar="WHAT"))
+    evaluate = verbs.add_parser("evaluate", help="accuracy against ground truth")
+    _add_evaluate(evaluate.add_subparsers(required=True, metavar="WHAT"))
+    verb = verbs.add_parser("train", help="make the shipped weights again", add_help=False)
+    verb.add_argument("what", choices=TRAINED, nargs="?")
+    verb.add_argument("options", nargs=argparse.REMAINDER, help="train WHAT --help shows them")
+    verb.set_defaults(verb=train)
+
+    verb = verbs.add_parser("schema", help="print JSON Schema, an example of a configuration, or the systemd unit")
+    verb.add_argument(
+        "what", choices=["config", "events", "example", "unit"], help="config, events: for editors and subscribers"
+    )
+    verb.add_argument("camera", nargs="?", help="of the example: rtsp, usb, picamera, jetson, file; default: every key")
+    verb.set_defaults(verb=schema)
+    return top
+
+
+def _add_daemon(verbs: Any) -> None:
     verb = verbs.add_parser("run", help="run the daemon")
     verb.add_argument("config", type=Path, metavar="CONFIG", help="YAML file; configs/edgetrack.yaml lists every key")
     verb.add_argument("--record", type=Path, metavar="FILE", help="write what tracker and scene receive, for replay")
@@ -95,25 +117,21 @@ def parser() -> argparse.ArgumentParser:
     _add_strict(verb)
     verb.set_defaults(verb=check)
 
-    models = verbs.add_parser("model", help="fetch, know, quantize and judge models")
-    model_verbs(models.add_subparsers(required=True, metavar="WHAT"))
 
-    bench = verbs.add_parser("bench", help="what things cost on this device").add_subparsers(
-        required=True, metavar="WHAT"
-    )
-    verb = bench.add_parser("run", help="the whole daemon of a configuration against its detector alone")
+def _add_bench(kinds: Any) -> None:
+    verb = kinds.add_parser("run", help="the whole daemon of a configuration against its detector alone")
     verb.add_argument("config", type=Path, metavar="CONFIG")
     verb.add_argument("--seconds", type=float, default=15.0, help="of each measurement; default: 15")
     verb.add_argument("--json", action="store_true")
     verb.set_defaults(verb=bench_run)
-    verb = bench.add_parser("tracker", help="the tracker alone, galleries full, ms per frame")
+
+    verb = kinds.add_parser("tracker", help="the tracker alone, galleries full, ms per frame")
     verb.add_argument("--objects", type=_numbers, default=[5, 20, 50, 100, 200], metavar="N,N", help="at once")
     verb.add_argument("--json", action="store_true")
     verb.set_defaults(verb=bench_tracker)
 
-    kinds = verbs.add_parser("evaluate", help="accuracy against ground truth").add_subparsers(
-        required=True, metavar="WHAT"
-    )
+
+def _add_evaluate(kinds: Any) -> None:
     verb = kinds.add_parser("mot", help="HOTA, MOTA, IDF1 of tracks; MOTChallenge or KITTI format")
     verb.add_argument(
         "sequences", nargs="+", type=Path, metavar="SEQUENCE", help="folder of a MOTChallenge sequence, or KITTI labels"
@@ -121,6 +139,7 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--results", type=Path, help="what to score: a file, or a folder with one file a sequence")
     _add_detections(verb)
     verb.set_defaults(verb=evaluate_mot)
+
     verb = kinds.add_parser("counts", help="line crossings and zone visits against the truth")
     verb.add_argument("truth", type=Path, metavar="TRUTH.json")
     verb.add_argument(
@@ -131,6 +150,11 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_detections(verb)
     verb.set_defaults(verb=evaluate_counts)
+    _add_sot(kinds)
+    _add_reid(kinds)
+
+
+def _add_sot(kinds: Any) -> None:
     verb = kinds.add_parser("sot", help="one target followed through OTB-style sequences")
     verb.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="a sequence, or a folder of sequences")
     verb.add_argument("--model", action="append", metavar="ONNX", help="default: the int8 follower that is shipped")
@@ -143,6 +167,8 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--json", action="store_true")
     verb.set_defaults(verb=evaluate_sot)
 
+
+def _add_reid(kinds: Any) -> None:
     verb = kinds.add_parser("reid", help="do embeddings tell people apart? Rank 1 and distances of same and different")
     verb.add_argument(
         "sequences", nargs="*", type=Path, metavar="SEQUENCE", help="MOTChallenge, with img1/ or video.mp4"
@@ -159,19 +185,6 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--apart", type=float, default=1.0, metavar="S", help="s between two looks at one; default: 1")
     verb.add_argument("--json", action="store_true")
     verb.set_defaults(verb=evaluate_reid)
-
-    verb = verbs.add_parser("train", help="make the shipped weights again", add_help=False)
-    verb.add_argument("what", choices=TRAINED, nargs="?")
-    verb.add_argument("options", nargs=argparse.REMAINDER, help="train WHAT --help shows them")
-    verb.set_defaults(verb=train)
-
-    verb = verbs.add_parser("schema", help="print JSON Schema, an example of a configuration, or the systemd unit")
-    verb.add_argument(
-        "what", choices=["config", "events", "example", "unit"], help="config, events: for editors and subscribers"
-    )
-    verb.add_argument("camera", nargs="?", help="of the example: rtsp, usb, picamera, jetson, file; default: every key")
-    verb.set_defaults(verb=schema)
-    return top
 
 
 def _add_strict(verb: argparse.ArgumentParser) -> None:

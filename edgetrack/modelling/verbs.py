@@ -8,8 +8,9 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -18,6 +19,8 @@ from edgetrack.errors import ModelError
 
 if TYPE_CHECKING:
     from edgetrack.modelling.search import Outcome
+
+Found = TypeVar("Found")
 
 REDRAW_S = 0.1  # between two looks of the line that shows progress
 
@@ -169,7 +172,7 @@ def info(arguments: argparse.Namespace) -> int:
     from edgetrack.modelling import facts
 
     found = facts.facts(_file(arguments.file))
-    _say(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() if arguments.json else facts.text(found))
+    _answer(found, facts.text, arguments.json)
     return 0
 
 
@@ -185,7 +188,7 @@ def prepare(arguments: argparse.Namespace) -> int:
     _writable(target)
     album = Album(arguments.images, None, arguments.limit) if arguments.images else None
     found = make(source, target, arguments.classes, album)
-    _say(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() if arguments.json else text(found))
+    _answer(found, text, arguments.json)
     return 0
 
 
@@ -215,11 +218,7 @@ def quantize(arguments: argparse.Namespace) -> int:
         bench.write(outcome.choice, made, bench.facts(outcome))
         found = compare.compare(source, str(made), bench.pictures, arguments.max_loss, arguments.min_speedup)
         found.b.path = str(target)
-        _say(
-            msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
-            if arguments.json
-            else compare.text(found)
-        )
+        _answer(found, compare.text, arguments.json)
         compare.gate(found)
         made.replace(target)
     say(f"{target}: written; judge it on pictures that it was not calibrated with: edgetrack model check")
@@ -232,7 +231,7 @@ def check(arguments: argparse.Namespace) -> int:
 
     album = Album(arguments.images, arguments.labels, arguments.limit)
     found = compare.compare(_file(arguments.a), _file(arguments.b), album, arguments.max_loss, arguments.min_speedup)
-    _say(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() if arguments.json else compare.text(found))
+    _answer(found, compare.text, arguments.json)
     compare.gate(found)
     return 0
 
@@ -268,6 +267,11 @@ def _writable(target: Path) -> None:
 
 def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _answer(found: Found, text: Callable[[Found], str], as_json: bool) -> None:
+    """What was found, for programs or in the words of `text`."""
+    _say(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() if as_json else text(found))
 
 
 def _say(line: str) -> None:
