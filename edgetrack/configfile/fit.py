@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -160,6 +161,8 @@ class Fitter:
                 return node.value
             return self._fit(node, next(member for member in kinds if member not in words), spot)
         structs = {str(member.tag): member for member in kinds if isinstance(member, mi.StructType)}
+        if not structs:
+            return self._either(node, kinds, spot)
         if not isinstance(node.value, dict):
             word = node.text if node.text in structs else next(iter(structs))
             text = f"found {found(node, spot.key)}; expected {one_of(structs)}; write {{kind: {word}, ...}}"
@@ -170,6 +173,15 @@ class Fitter:
             return INVALID
         value = self._struct(node, structs[chosen], spot, structs)
         return value if "kind" in node.value and node.value["kind"].value == chosen else INVALID
+
+    def _either(self, node: Node, kinds: list[mi.Type], spot: _Spot) -> Any:
+        """The first of several kinds of scalar that the value is."""
+        for kind in kinds:
+            with suppress(UnfitError):
+                return self._scalar(node, kind, spot)
+        wanted = " or ".join(expected(kind) for kind in kinds) + (f" ({spot.about})" if spot.about else "")
+        self.notes.add(node.place, spot.key, f"found {found(node, spot.key)}; expected {wanted}")
+        return INVALID
 
     def _kind(self, node: Node, structs: dict[str, mi.StructType], spot: _Spot) -> str | None:
         """Which of the alternatives is meant; noted, but answered, where it is clear in spite of a mistake."""

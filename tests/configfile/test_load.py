@@ -7,13 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec.inspect as mi
 import pytest
 
 from edgetrack.config import Config, DetectConfig, FileCapture, JsonlPublish, MqttPublish
 from edgetrack.configfile import check, check_classes, config_hash, load, paths, resolve_model
+from edgetrack.configfile.fit import Fitter, _Spot
+from edgetrack.configfile.mistake import Notes
+from edgetrack.configfile.paths import Paths
 from edgetrack.errors import ConfigError
 from tests.configfile.broken import GOOD, MQTT, RTSP, ZONE
-from tests.configfile.parts import written
+from tests.configfile.parts import tree, written
 
 
 def test_what_is_not_said_has_its_default(folder: Path) -> None:
@@ -146,3 +150,20 @@ def test_reading_a_configuration_needs_no_heavy_library() -> None:
     code = "import edgetrack.configfile, sys; print(*{name.split('.')[0] for name in sys.modules})"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"av", "cv2", "onnxruntime", "paho", "picamera2", "jsonschema", "onnx"} & set(run.stdout.split())
+
+
+def of_either(text: str) -> tuple[object, list[str]]:
+    """A setting that may be a whole number or text, and what is said of it."""
+    notes = Notes("test.yaml", {})
+    value = Fitter(notes, Paths(Path("/"), {}))._fit(tree(text), mi.type_info(int | str), _Spot("key"))
+    return value, [str(mistake) for mistake in notes.mistakes]
+
+
+@pytest.mark.parametrize(("text", "value"), [("7", 7), ("north", "north"), ('"7"', "7")])
+def test_of_several_kinds_of_scalar_the_one_that_fits_is_taken(text: str, value: object) -> None:
+    assert of_either(text) == (value, [])
+
+
+@pytest.mark.parametrize(("text", "found"), [("[1]", "a list of 1"), ("{a: 1}", "a mapping of keys"), ("1.5", "1.5")])
+def test_what_fits_no_kind_of_scalar_is_told_with_all_of_them(text: str, found: str) -> None:
+    assert of_either(text)[1] == [f"test.yaml:1:1: key: found {found}; expected a whole number or text"]
