@@ -53,6 +53,7 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
         publisher.blind = lambda: source.state.blind_s
         parts.scene.restore(publisher.restored)
         recorder.begin(parts.config, parts.detector.names, publisher.restored)
+        publisher.put_right()  # while models were loaded; nobody has counted yet
         publisher.publish([describe(parts), *parts.scene.snapshot(time.time(), time.monotonic())])
         systemd.ready()
         for frame in source:
@@ -64,8 +65,9 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
                 wishes.reload.clear()
                 with contextlib.suppress(EdgetrackError):  # it has said what is wrong
                     daemon.reload()
-            now = time.time(), time.monotonic()
-            renewed = parts.scene.renew(*(now if frame is None else (frame.utc, frame.captured)))
+            now = (time.time(), time.monotonic()) if frame is None else (frame.utc, frame.captured)
+            publisher.publish(parts.scene.put_right(publisher.put_right(), *now))
+            renewed = parts.scene.renew(*now)
             recorder.reset(renewed)
             publisher.publish(renewed)
             if frame is not None:

@@ -105,6 +105,13 @@ class Publisher:
         else:
             self._journal.send(messages)
 
+    def put_right(self) -> float:
+        """By how much, s, the clock was put right since the last call: the scene's counts began so much later."""
+        by_s = self._encoder.clock.put_right()
+        if by_s:
+            self._encoder.periods.put_right(by_s)
+        return by_s
+
     @property
     def blind(self) -> Callable[[], float]:
         """Tells for how long, s, the camera has given nothing since the daemon began; to be set by whoever knows."""

@@ -81,6 +81,7 @@ class Clock:
         now = read()
         self._offset, self._looked = now.utc - now.running, now.monotonic
         self._steps: tuple[tuple[float, float], ...] = ()  # when, monotonic, and by how much
+        self._owed_s = 0.0  # of them, nobody has taken notice yet
         self.mark: Mark = "synced" if synchronised(now.utc) else "unsynced"
         if self.mark == "unsynced":
             log.info("the clock is not synchronised; times are marked so until it is")
@@ -92,12 +93,19 @@ class Clock:
         self._offset += step_s
         if abs(step_s) > STEP_S:
             self._steps = (*self._steps, (now.monotonic, step_s))[-100:]
+            self._owed_s += step_s if self.mark == "unsynced" else 0.0  # else what was told was right when it was told
             log.warning("the clock stepped by %+.1f s; what is told from now on has the new time", step_s)
         if self.mark == "unsynced" and (abs(step_s) > STEP_S or now.monotonic - self._looked >= LOOK_S):
             self._looked = now.monotonic
             if self._synchronised(now.utc):
                 self.mark = "synced"
                 log.info("the clock is synchronised")
+
+    def put_right(self) -> float:
+        """By how much, s, the clock was put right since the last call; 0 where it was held for right before."""
+        self.look()
+        by_s, self._owed_s = self._owed_s, 0.0
+        return by_s
 
     def corrected(self, message: Message) -> Message:
         """The same with the right `ts`, if it was encoded by this process before the clock was put right."""

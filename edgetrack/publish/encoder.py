@@ -197,23 +197,23 @@ class Encoder:
         total = InOut(in_=sum(count.in_ for count in by_class.values()), out=sum(c.out for c in by_class.values()))
         topic = f"line/{event.line}/count"
         self._geometry.add(topic)
-        period = self.periods.of(event.line, rfc3339(event.since_utc))
+        period = self.periods.of(event.line, event.since_utc)
         self._counted[event.line] = counts = Counts(
             **self._origin(event.utc, event.captured),
             line=event.line,
             total=total,
             by_class=by_class,
-            since=period.since,
+            since=rfc3339(period.since_utc),
             epoch=period.epoch,
-            uptime_gaps_s=self.periods.gaps_s(period),
+            uptime_gaps_s=self.periods.gaps_s(event.line),
         )
         return topic, counts
 
     def _counts_again(self, utc: float, captured: float) -> Iterator[Message]:
         """The same counts, with the time for which nobody counted as it is now."""
         for line, count in self._counted.items():
-            gaps_s = self.periods.gaps_s(self.periods.of(line, count.since))
-            again = msgspec.structs.replace(count, **self._origin(utc, captured), uptime_gaps_s=gaps_s)
+            origin = self._origin(utc, captured)
+            again = msgspec.structs.replace(count, **origin, uptime_gaps_s=self.periods.gaps_s(line))
             yield self._message(f"line/{line}/count", again, Worth.STATE)
 
     def _occupancy(self, event: ZoneOccupancy) -> tuple[str, Envelope]:

@@ -14,7 +14,7 @@ from edgetrack.publish.payload import Counts
 class Period(NamedTuple):
     """One stretch of counting, from zero."""
 
-    since: str
+    since_utc: float
     epoch: str
     earlier_s: float  # blind in daemons before
     blind_s: float  # on this daemon's clock of blindness when the period began
@@ -39,18 +39,25 @@ class Periods:
         """Go on where a daemon stopped that was last known to run at `alive_utc`."""
         self._alive_utc, self._started = alive_utc, time.monotonic()
         for count in counts:
-            self._current[count.line] = Period(count.since, count.epoch, count.uptime_gaps_s, self.blind(), True)
+            since_utc = utc_seconds(count.since)
+            self._current[count.line] = Period(since_utc, count.epoch, count.uptime_gaps_s, self.blind(), True)
 
-    def of(self, line: str, since: str) -> Period:
-        """The period that began at `since`, a new one with a new epoch if there was none."""
+    def of(self, line: str, since_utc: float) -> Period:
+        """The period that began then, a new one with a new epoch if there was none."""
         period = self._current.get(line)
-        if period is None or period.since != since:
-            period = self._current[line] = Period(since, secrets.token_hex(4), 0.0, self.blind(), False)
+        if period is None or period.since_utc != since_utc:
+            period = self._current[line] = Period(since_utc, secrets.token_hex(4), 0.0, self.blind(), False)
         return period
 
-    def gaps_s(self, period: Period) -> float:
-        """For how long nobody counted in it."""
-        down_s = 0.0
+    def put_right(self, by_s: float) -> None:
+        """The clock by which this daemon began to count was wrong by so much; the scene corrects it by as much."""
+        for line, period in self._current.items():
+            if not period.restored:
+                self._current[line] = period._replace(since_utc=period.since_utc + by_s)
+
+    def gaps_s(self, line: str) -> float:
+        """For how long nobody counted in a line's period."""
+        period, down_s = self._current[line], 0.0
         if period.restored and self._alive_utc is not None:
             down_s = time.time() - (time.monotonic() - self._started) - self._alive_utc
         return round(period.earlier_s + max(0.0, down_s) + self.blind() - period.blind_s, 1)

@@ -35,6 +35,7 @@ class Line:
         if config.start == config.end:
             raise ConfigError(f"lines: {config.name}: start and end are both {config.start}; give the line a length")
         self.since_utc: float | None = None
+        self._restored = False  # it began to count before this daemon did
         self._counts: dict[int, tuple[int, int]] = {}
         self._passages: dict[int, _Passage] = {}
         self.set(config, frozenset())
@@ -49,12 +50,17 @@ class Line:
     def restore(self, count: LineCount) -> None:
         """Go on from what an earlier daemon had counted."""
         self._counts = {**dict.fromkeys(self._classes, (0, 0)), **count.counts}
-        self.since_utc = count.since_utc
+        self.since_utc, self._restored = count.since_utc, True
 
     def reset(self, since_utc: float) -> None:
         """Count from zero; who is on the way across still counts, from now on."""
         self._counts = dict.fromkeys(self._classes, (0, 0))
-        self.since_utc = since_utc
+        self.since_utc, self._restored = since_utc, False
+
+    def put_right(self, by_s: float) -> None:
+        """The clock by which this daemon began to count was wrong by so much."""
+        if self.since_utc is not None and not self._restored:
+            self.since_utc += by_s
 
     def fits(self, config: LineConfig) -> bool:
         """The same line, whatever else is set."""

@@ -124,6 +124,17 @@ class Scene:
             place.reset(moment if utc - moment < LATE_S else utc)
         return [place.state(utc, captured) for place in due]
 
+    def put_right(self, by_s: float, utc: float, captured: float) -> list[Event]:
+        """The clock was wrong by so much, and is right now: so is since when this daemon counts; tells all counts.
+
+        To be called before `renew`, which would take what began a year ago for long due.
+        """
+        if not by_s:
+            return []
+        for place in self._places():
+            place.put_right(by_s)
+        return self.snapshot(utc, captured)
+
     def reset(self, lines: Sequence[str], zones: Sequence[str], since_utc: float, captured: float) -> list[Event]:
         """Counts of these lines and peaks of these zones begin anew at `since_utc`; tells them."""
         chosen: list[Line | Zone] = [line for line in self._lines if line.config.name in lines]

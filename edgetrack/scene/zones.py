@@ -55,6 +55,11 @@ class Zone:
         self._peak = Counter({class_id: count for class_id, count in self._now.items() if count})
         self.since_utc = since_utc
 
+    def put_right(self, by_s: float) -> None:
+        """The clock by which the peak began was wrong by so much."""
+        if self.since_utc is not None:
+            self.since_utc += by_s
+
     def fits(self, config: ZoneConfig) -> bool:
         """The same zone, whatever else is set."""
         return (self.config.name, self.config.polygon) == (config.name, config.polygon)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
 import pytest
 
-from edgetrack.config import OutboxConfig
+from edgetrack.config import JsonlPublish, LineConfig, OutboxConfig
 from edgetrack.publish import clock as clocks
+from edgetrack.publish import open_publisher
 from edgetrack.publish.clock import Clock, Reading
 from edgetrack.publish.encoder import Encoder
 from edgetrack.publish.journal import Journal
 from edgetrack.publish.message import Message, Worth
 from edgetrack.publish.periods import utc_seconds
+from edgetrack.scene import Scene
 from tests.publish.broker import Broker, Gate, Subscriber, until
-from tests.publish.parts import NAMES, config, numbers, publisher, track_event, wait_sent, wait_state
+from tests.publish.parts import NAMES, config, info, numbers, publisher, track_event, wait_sent, wait_state
 
 YEAR_S = 365 * 86400.0
 
@@ -103,6 +106,22 @@ def test_a_clock_that_is_slewed_does_not_step() -> None:
     assert machine.clock.corrected(early) is early
 
 
+def test_a_clock_that_was_not_held_for_right_tells_once_by_how_much_it_was_put_right() -> None:
+    machine = Machine(synced=False)
+    machine.go_on(step_s=YEAR_S)
+    machine.synced = True
+    machine.go_on(step_s=-7)
+    machine.go_on(2)
+    told = machine.clock.put_right(), machine.clock.put_right()
+    assert told == (pytest.approx(YEAR_S - 7, abs=1e-3), 0.0)
+
+
+def test_a_step_of_a_synchronised_clock_puts_nothing_right() -> None:
+    machine = Machine(synced=True)
+    machine.go_on(step_s=-3600)
+    assert machine.clock.put_right() == 0.0
+
+
 @pytest.mark.parametrize("kernel", [True, False])
 def test_the_kernel_is_asked_where_timesyncd_says_nothing(
     kernel: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -149,6 +168,33 @@ def test_events_kept_since_the_start_are_delivered_with_the_right_time(
         assert numbers(subscriber.messages) == list(range(1, 22))
     assert all(abs(utc_seconds(event["ts"]) - real()) < 60 for event in events)
     assert [event.get("clock") for event in events[:20]] == ["corrected"] * 20
+
+
+def test_since_of_a_count_that_began_before_the_clock_was_put_right_is_put_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the same epoch, for the next start too; a count of an earlier start keeps its own."""
+    real, late_s = time.time, [YEAR_S]
+    monkeypatch.setattr(time, "time", lambda: real() - late_s[0])
+    monkeypatch.setattr(clocks, "_kernel", lambda: not late_s[0])
+    monkeypatch.setattr(clocks, "TIMESYNC", Path("/none"))
+    names = ("door", "gate")
+    lines = [LineConfig(name=name, start=(0.3, 0.9), end=(0.5, 0.9)) for name in names]
+    began = real()
+    settings = config(JsonlPublish(path=str(tmp_path / "a.jsonl")), lines=lines, state_dir=str(tmp_path))
+    scene = Scene(settings, NAMES)
+    with open_publisher(settings, NAMES) as outlet:
+        outlet.publish([info(names), *scene.snapshot(time.time(), time.monotonic())])
+        late_s[0] = 0.0
+        outlet.publish(scene.put_right(outlet.put_right(), time.time(), time.monotonic()))
+    told = [json.loads(row)["payload"] for row in (tmp_path / "a.jsonl").read_text().splitlines()]
+    before, after = ([p for p in told if p.get("line") == "door"][i] for i in (0, -1))
+    assert utc_seconds(before["since"]) == pytest.approx(began - YEAR_S, abs=5)
+    assert utc_seconds(after["since"]) == pytest.approx(began, abs=5)
+    assert before["epoch"] == after["epoch"]
+    with open_publisher(settings, NAMES) as outlet:
+        [restored, _] = outlet.restored
+        assert restored.since_utc == pytest.approx(utc_seconds(after["since"]), abs=1e-5)
 
 
 def test_a_step_of_a_year_makes_no_event_too_old_to_keep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

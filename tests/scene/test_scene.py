@@ -167,6 +167,18 @@ def test_a_line_counts_on_from_what_an_earlier_daemon_had_counted() -> None:
     assert [(count.counts[0], count.since_utc) for count in counts] == [((8, 2), 5.0)]
 
 
+def test_a_clock_that_is_put_right_puts_right_since_when_this_daemon_counts() -> None:
+    """What an earlier daemon began to count is left alone: it had the date."""
+    gate = msgspec.structs.replace(DOOR, name="gate")
+    scene = Scene(config([DOOR, gate], [PORCH]), NAMES)
+    scene.restore([LineCount("gate", {0: (7, 2)}, since_utc=5.0, utc=9.0, captured=0.0)])
+    scene.snapshot(utc=1000.0, captured=0.0)
+    states = scene.put_right(3600.0, 4601.0, 1.0)
+    assert [state.since_utc for state in states] == [4600.0, 5.0, 4600.0]
+    scene.reset(["gate"], [], 4700.0, 2.0)
+    assert scene.put_right(-60.0, 4700.0, 2.0)[1].since_utc == 4640.0
+
+
 def test_counts_of_a_line_that_is_gone_are_left_alone() -> None:
     scene = Scene(config([DOOR]), NAMES)
     scene.restore([LineCount("gone", {0: (7, 2)}, since_utc=5.0, utc=9.0, captured=0.0)])

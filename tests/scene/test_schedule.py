@@ -159,6 +159,16 @@ def test_a_clock_that_is_only_set_after_the_start_is_followed() -> None:
     assert door.since_utc == MIDNIGHT + 30000
 
 
+@pytest.mark.parametrize("wrong_s", [-365 * 86400.0, 365 * 86400.0])
+def test_a_clock_that_is_put_right_misses_no_moment_and_makes_none(wrong_s: float) -> None:
+    """It counts since an hour after midnight, by a clock that is a year off; the next moment is the next midnight."""
+    watched = scene(MIDNIGHT - 86400)
+    watched.reset(["door"], ["porch"], MIDNIGHT + 3600 + wrong_s, 0.0)
+    watched.put_right(-wrong_s, MIDNIGHT + 3700, 0.0)
+    assert watched.renew(MIDNIGHT + 3700, 0.0) == []
+    assert len(watched.renew(MIDNIGHT + 86400, 0.0)) == 2
+
+
 def test_the_peak_begins_with_those_who_are_inside() -> None:
     watched = scene(MIDNIGHT - 3600)
     watched.snapshot(MIDNIGHT - 60, 0.0)
