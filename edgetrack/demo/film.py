@@ -154,6 +154,7 @@ class Film:
             segment(picture, middle, tip, LINE, 3)
             segment(picture, tip, tip - side * 9 + along * 7, LINE, 3)
             segment(picture, tip, tip - side * 9 - along * 7, LINE, 3)
+            label(picture, int(b[0]) + 8, int(b[1]) - 9, line.name, LINE)
 
     def _draw_trails(self, picture: Image, tracks: Tracks) -> None:
         numbers = tracks.track_id.tolist()

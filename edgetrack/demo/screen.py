@@ -22,7 +22,7 @@ REDRAW_S = 0.25
 STATUS_S = 5.0  # between lines on how it goes, where there is no terminal
 NEWS = 6  # newest messages in the table
 
-Visits = Mapping[str, Mapping[str, int]]
+Visits = Mapping[str, Mapping[str, tuple[int, int]]]  # zone -> class -> at least, at most
 Truth = Callable[[int], "tuple[Counts, Visits]"]  # what is true up to a frame
 
 
@@ -105,16 +105,17 @@ def table(heard: Heard, counts: Counts, visits: Visits) -> list[str]:
     """Counts received beside the truth."""
     lines = [f"  {'line':12}{'class':10}{'received in/out':>16}{'truth':>10}"]
     for line in sorted(counts.keys() | heard.counts.keys()):
-        got, want = heard.counts.get(line, {}), counts.get(line, {})
-        for name in sorted(got.keys() | want.keys()):
-            a, b = got.get(name, (0, 0)), want.get(name, (0, 0))
+        heard_of, true_of = heard.counts.get(line, {}), counts.get(line, {})
+        for name in sorted(heard_of.keys() | true_of.keys()):
+            a, b = heard_of.get(name, (0, 0)), true_of.get(name, (0, 0))
             if a != (0, 0) or b != (0, 0):
                 lines.append(f"  {line:12}{name:10}{a[0]:>12}/{a[1]:<3}{b[0]:>6}/{b[1]:<3}{'' if a == b else '  <'}")
     lines.append(f"  {'zone':12}{'class':10}{'visits received':>16}{'truth':>10}{'now':>6}")
     for zone in sorted(visits.keys() | heard.visits.keys()):
         entered, true = heard.visits.get(zone, {}), visits.get(zone, {})
         for name in sorted(entered.keys() | true.keys()):
-            e, t = entered.get(name, 0), true.get(name, 0)
+            got, (least, most) = entered.get(name, 0), true.get(name, (0, 0))
+            want = f"{least}" if least == most else f"{least} to {most}"
             now = heard.occupancy.get(zone, 0)
-            lines.append(f"  {zone:12}{name:10}{e:>16}{t:>10}{now:>6}{'' if e == t else '  <'}")
+            lines.append(f"  {zone:12}{name:10}{got:>16}{want:>10}{now:>6}{'' if least <= got <= most else '  <'}")
     return lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,11 +34,12 @@ from edgetrack.errors import PublishError
 from edgetrack.notify import Systemd
 from edgetrack.parts import build
 from edgetrack.render import CLASSES
-from edgetrack.render.scene import COUNTED, LINES, ZONES, Scene
+from edgetrack.render.scene import COUNTED, LINES, MIN_INSIDE_S, ZONES, Scene
 from edgetrack.scene import Scene as LiveScene
 
 MODEL, EMBEDDER = "edgetrack-nano-int8.onnx", "edgetrack-reid-int8.onnx"
 UNLIKE = 0.9  # cosine distance; EMBEDDER's distances reach far
+BORDER_S = 0.3  # a foot that is seen some pixels off passes the border of a zone so much early or late
 GOODBYE_S = 10.0  # longest wait for what is still under way at the end
 
 
@@ -83,7 +85,10 @@ class TrueCounts:
     """What a perfect counter would have told, up to any frame."""
 
     def __init__(self, scene: Scene) -> None:
-        self._crossings, self._visits = scene.crossings(), scene.visits()
+        self._crossings = scene.crossings()
+        self._long = round((MIN_INSIDE_S + BORDER_S) * scene.fps)  # pictures
+        self._sure = [visit for visit in scene.visits() if visit.leave - visit.enter >= self._long]
+        self._possible = scene.visits(MIN_INSIDE_S - BORDER_S)
 
     def __call__(self, frame: int) -> tuple[Counts, Visits]:
         counts: Counts = {line: {} for line in LINES}
@@ -92,12 +97,15 @@ class TrueCounts:
                 name, line = CLASSES[crossing.class_id], counts[crossing.line]
                 came, went = line.get(name, (0, 0))
                 line[name] = (came + (crossing.direction == "in"), went + (crossing.direction == "out"))
-        visits: dict[str, dict[str, int]] = {zone: {} for zone in ZONES}
-        for visit in self._visits:
-            if visit.enter <= frame:
-                name, zone = CLASSES[visit.class_id], visits[visit.zone]
-                zone[name] = zone.get(name, 0) + 1
-        return counts, visits
+        return counts, self._visits(frame)
+
+    def _visits(self, frame: int) -> Visits:
+        least = Counter((v.zone, CLASSES[v.class_id]) for v in self._sure if v.enter + self._long <= frame)
+        most = Counter((v.zone, CLASSES[v.class_id]) for v in self._possible if v.enter <= frame)
+        visits: dict[str, dict[str, tuple[int, int]]] = {zone: {} for zone in ZONES}
+        for zone, name in most:
+            visits[zone][name] = least[zone, name], most[zone, name]
+        return visits
 
 
 def wrong_counts(heard: Heard, counts: Counts) -> int:

@@ -10,7 +10,7 @@ from edgetrack.demo import add_options, main
 from edgetrack.demo.broker import OwnBroker, listens
 from edgetrack.demo.listener import Heard
 from edgetrack.demo.screen import table
-from edgetrack.demo.show import demo_config, wrong_counts
+from edgetrack.demo.show import TrueCounts, demo_config, wrong_counts
 from edgetrack.errors import PublishError
 from edgetrack.render.scene import Scene
 
@@ -57,3 +57,12 @@ def test_the_table_marks_what_differs() -> None:
     heard = Heard(counts={"road": {"car": (2, 0), "person": (1, 1)}})
     lines = table(heard, {"road": {"car": (1, 0), "person": (1, 1)}}, {})
     assert [line.endswith("<") for line in lines if "road" in line] == [True, False]
+
+
+def test_a_visit_that_is_a_matter_of_some_pictures_is_not_marked() -> None:
+    """Somebody steps into the shop of street 0 a third of a second before its end: 5 visits or 6."""
+    scene = Scene(0)
+    _, visits = TrueCounts(scene)(len(scene))
+    assert visits["shop"] == {"person": (5, 6)}
+    marked = {n: table(Heard(visits={"shop": {"person": n}}), {}, visits)[2].endswith("<") for n in (4, 5, 6, 7)}
+    assert marked == {4: True, 5: False, 6: False, 7: True}
