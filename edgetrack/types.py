@@ -246,7 +246,7 @@ class CaptureState:
 class PublishState:
     """How one publisher is doing; counters only grow."""
 
-    name: str  # "mqtt" or "jsonl"
+    name: str  # mqtt, jsonl, prometheus, outbox, recording
     state: Literal["connecting", "ok", "degraded"]
     reason: str = ""
     sent: int = 0  # acknowledged with a good reason code
@@ -291,7 +291,7 @@ class Health:
     uptime_s: float
     fps: float  # frames through the whole loop per second since the last report that was due by time
     tracks: int
-    latency_ms: Mapping[str, float]  # p50, p95, max: capture to hand-over to the publishers, since then
+    latency_ms: Mapping[str, float]  # p50, p95, p99, max: capture to hand-over to the publishers, since then
     stage_ms: Mapping[str, float]  # mean per frame: capture, detect, embed, track, refine, scene, publish
     capture: CaptureState
     publish: tuple[PublishState, ...]

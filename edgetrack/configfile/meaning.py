@@ -97,11 +97,11 @@ def _(capture: CaptureOptions, where: Where) -> CaptureOptions:
         )
         where.note(key, text)
     if isinstance(capture, RtspCapture):
-        _camera(capture, where)
+        _network_camera(capture, where)
     return capture
 
 
-def _camera(capture: RtspCapture, where: Where) -> None:
+def _network_camera(capture: RtspCapture, where: Where) -> None:
     url = _address(capture.url, ("rtsp", "rtsps", "http", "https"), "rtsp://camera.local/stream1", where)
     if url and QUERY_PASSWORD.search(f"{url.path}?{url.query}"):
         where.note("url", "seems to hold a password; use username and password_file if the camera allows it", hint=True)
@@ -211,11 +211,6 @@ def _(counts: CountsConfig, where: Where) -> CountsConfig:
     return counts
 
 
-@settle.register
-def _(jsonl: JsonlPublish, where: Where) -> JsonlPublish:
-    return jsonl
-
-
 # --- addresses and passwords -----------------------------------------------------------------------------------------
 
 
@@ -229,7 +224,8 @@ def _address(text: str, schemes: Sequence[str], example: str, where: Where) -> S
         url = urlsplit(text)
         port = url.port
     except ValueError as error:
-        problem = "the port is not a number from 1 to 65535" if "ort" in str(error) else "the host is malformed"
+        port_is_bad = "port" in str(error).lower()  # Python's words: "Port out of range", "... cast to integer"
+        problem = "the port is not a number from 1 to 65535" if port_is_bad else "the host is malformed"
         where.note("url", f"{problem}; write it like {example}")
         return None
     if url.scheme not in schemes:

@@ -47,6 +47,9 @@ class Followed:
     """One target; boxes are pixels of the newest picture.
 
     Attributes:
+        name: as it was asked for; empty for a track.
+        target: what the net knows of it: its place, and what it looked like at first and lately.
+        started, told: s, source clock, when it was asked for and when an event told of it last.
         class_id: of its track; None: it is no thing that the detector knows.
         track_id: of the track that it belongs to.
         beside: the newest track that there was while a detection backed it; no track up to that one is it.
@@ -125,6 +128,7 @@ class Pursuit:
         self._max_unlikeness = max_unlikeness
 
     def find(self, shot: Shot, followed: Sequence[Followed]) -> None:
+        """Move all targets to this picture and set their `state` and `seen`; their places go to the net in one call."""
         image, time = shot.frame.image, shot.frame.time
         self._rescale(image, followed)
         asked = [(f, place, row) for f in followed for place, row in self._places(f, shot, followed)]
@@ -245,7 +249,7 @@ class Pursuit:
         return bool(inside < GONE)
 
     def _proof(self, f: Followed, shot: Shot, xyxy: Box) -> float:
-        """The confidence at a place by the first picture alone."""
+        """The confidence at a place by the first picture alone: that one cannot have drifted."""
         at_first = replace(f.target, recent=f.target.first)
         _, (confidence,) = self.net.look(shot.frame.image, [at_first], xyxy[None])
         return confidence
@@ -375,6 +379,7 @@ class Pursuit:
         f.look = np.asarray(mixed / max(float(np.linalg.norm(mixed)), 1e-12), np.float32)
 
     def _rescale(self, image: Image, followed: Sequence[Followed]) -> None:
+        """Where pictures have another size than before, all places are carried over in proportion."""
         for f in followed:
             before = f.target.picture
             self.net.rescale(image, [f.target])

@@ -112,7 +112,12 @@ class Body:
     def limb(
         self, a: tuple[float, float, float], b: tuple[float, float, float], ra: float, rb: float, colour: Colour
     ) -> tuple[float, Stroke]:
-        """Its depth, to sort by, and the stroke."""
+        """Its depth, to sort by, and the stroke.
+
+        Args:
+            a, b: its ends, (ahead, aside, up) in metres.
+            ra, rb: its radius there, metres.
+        """
         camera, p, q = self._camera, self.point(*a), self.point(*b)
         sp, sq = camera.scale(p), camera.scale(q)
         stroke = Stroke(
@@ -250,6 +255,8 @@ def _luggage(look: PersonLook, limb: Limb, shoulder: float) -> list[tuple[float,
 
 @dataclass(frozen=True, slots=True)
 class CyclistLook:
+    """What stays the same about a cyclist."""
+
     rider: PersonLook
     frame: Colour
     size: float  # 1 is a wheel of 0.34 m radius
