@@ -70,7 +70,7 @@ class Fitter:
 
     def config(self, root: Node) -> Config | None:
         """The configuration; None where a mistake was noted."""
-        value = self._fit(root, mi.type_info(Config), _Spot(""))
+        value = self._fit(root, _whole(), _Spot(""))
         return value if isinstance(value, Config) else None
 
     def _fit(self, node: Node, kind: mi.Type, spot: _Spot) -> Any:
@@ -279,10 +279,16 @@ def _unknown(name: str, kind: mi.StructType, others: dict[str, mi.StructType] | 
 
 
 @cache
+def _whole() -> mi.Type:
+    """What `Config` is made of. msgspec compiles and evaluates every annotation anew each time it is asked."""
+    return mi.type_info(Config)
+
+
+@cache
 def _homes() -> dict[str, str]:
     """Key -> where in the configuration it stands; of several places the first."""
     homes: dict[str, str] = {}
-    _walk(mi.type_info(Config), "", homes)
+    _walk(_whole(), "", homes)
     return homes
 
 
