@@ -10,15 +10,18 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
 
 from edgetrack.config import Config, MqttPublish
 from edgetrack.errors import EdgetrackError, PublishError
 from edgetrack.publish import trouble
 from edgetrack.publish.backlog import Backlog
+from edgetrack.publish.depth import Depth
 from edgetrack.publish.desk import Desk
-from edgetrack.publish.echo import Echo
 from edgetrack.publish.home_assistant import Discovery
 from edgetrack.publish.journal import Shelf
 from edgetrack.publish.message import Message, Worth
@@ -40,6 +43,28 @@ PAGE = 500  # events read from disk at once
 REPLAY_PER_S = 1000  # a broker drops what its slower subscribers have no room for: what was kept is sent at this pace
 PATIENCE_S = 600.0  # that what lies on disk waits for refused topics to be allowed; then they are passed over
 REFUSED_RETRY_S = 10.0  # until a refused topic gets another chance
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What is handed over next: a message, or the answer to a request."""
+
+    topic: str
+    payload: bytes
+    retain: bool = False
+    key: int | None = None  # in the backlog
+    message: Message | None = None  # None: an answer
+    correlation: bytes | None = None
+
+    def refused(self, reason: str) -> Parcel | None:
+        """An answer that says why there is none; None for what is no answer, but a picture."""
+        if not self.payload.startswith(b"{"):
+            return None
+        told = msgspec.json.decode(self.payload, type=dict[str, Any])
+        if not told.pop("result", None):
+            return None
+        told |= {"ok": False, "error": "failed", "reason": reason}
+        return replace(self, payload=msgspec.json.encode(told))
 
 
 class MqttOutlet:
@@ -68,6 +93,8 @@ class MqttOutlet:
             (f"{options.home_assistant.prefix}/",),
         )
         self._answers: set[int] = set()  # message ids of answers to requests that are under way
+        self._depth = Depth(self._status.removesuffix("status") + "probe", echoes=options.version != "5")
+        self._aside: Parcel | None = None  # until a probe of its size tells whether the broker takes it
         self._discovery = Discovery(config, options)
         self._shelf = shelf
         self._corrected = corrected  # what was told before the clock was put right
@@ -174,7 +201,7 @@ class MqttOutlet:
             self._deliver()
 
     def _deliver(self) -> None:
-        failures = 0
+        failures = lost = 0
         while True:
             began = time.monotonic()
             reason = self._visit()
@@ -183,8 +210,10 @@ class MqttOutlet:
             if self._leaving.is_set():
                 return
             self._away = True
-            failures = 1 if time.monotonic() > began + STEADY_S else failures + 1
-            self._report("degraded", trouble.TWIN if reason == trouble.LOST and failures >= 3 else reason)
+            steady = time.monotonic() > began + STEADY_S
+            failures = 1 if steady else failures + 1
+            lost = 0 if reason != trouble.LOST else 1 if steady else lost + 1  # connections, one after the other
+            self._report("degraded", trouble.TWIN if lost >= 3 else reason)
             self._leaving.wait(pause_s(failures))  # cut short by leaving, which gets one last try
 
     def _patience_s(self, most_s: float) -> float:
@@ -224,21 +253,23 @@ class MqttOutlet:
         under_way[link.publish(self._status, b"online", True)] = (self._status, None)
         heard = time.monotonic()
         retry_at = heard + REFUSED_RETRY_S
-        probe = Echo(link, self._status.removesuffix("status") + "probe") if self._options.version != "5" else None
+        self._depth.begin(link)
+        self.desk.room = self._depth.most
+        self._aside = self._aside if self._aside and self._aside.message is None else None
         self._answers.clear()
         self.desk.listen(link)
         if self._options.home_assistant.enabled:
             link.watch(self._discovery.status, self._discovery.hear)
         while not link.ended:
-            self._answer(link, under_way)
+            self.desk.guard(link)
             with self._lock:
                 for message in self._discovery.due():
                     self._backlog.add(message)
             self._feed(link, greeting, under_way)
             link.step(self._patience_s(0.5 if self._replay_at < time.monotonic() else 0.02), self._wake)
             now = time.monotonic()
-            if probe is not None and probe.failed(under_way):
-                self._report("degraded", trouble.NO_ECHO.format(probe.topic))
+            if self._depth.step(under_way):
+                self._report("degraded", trouble.NO_ECHO.format(self._depth.topic))
             if self.desk.denied(link):
                 self._report("degraded", trouble.NOT_HEARD.format(self.desk.topic))
             if link.acks or not under_way:
@@ -255,39 +286,75 @@ class MqttOutlet:
             ):
                 self._farewell(link)
                 return
+        if link.closed:
+            link.ended = self._depth.broken(bool(under_way)) or link.ended
 
     def _waiting(self) -> int:
         with self._lock:
             return self._backlog.waiting
 
-    def _answer(self, link: Link, under_way: dict[int, tuple[str, int | None]]) -> None:
-        """Hand over answers to requests, before all else: somebody waits for them."""
-        self.desk.guard(link)
-        while len(under_way) < link.window and (answer := self.desk.next_answer()) is not None:
-            topic, payload, correlation = answer
-            mid = link.publish(topic, payload, False, correlation)
-            under_way[mid] = (topic, None)
-            self._answers.add(mid)
-
     def _feed(self, link: Link, greeting: deque[Message], under_way: dict[int, tuple[str, int | None]]) -> None:
-        """Hand over what the window has room for: first what the broker should know, then the backlog."""
+        """Hand over what the window has room for."""
         while len(under_way) < link.window and not link.ended:
-            key: int | None = None
-            if greeting:
-                message = greeting.popleft()
-            else:
-                with self._lock:
-                    if self._backlog.replaying and not self._may_replay():
-                        return
-                    taken = self._backlog.take()
-                if taken is None:
-                    if not self._refill():
-                        return
-                    continue
+            parcel = self._aside or self._next(greeting)
+            self._aside = None
+            if parcel is None:
+                return
+            size = link.packet_bytes(parcel.topic, parcel.payload, parcel.correlation)
+            takes = self._depth.takes(size)
+            if takes is None:
+                self._aside = parcel
+                return
+            if not takes:
+                self._drop(parcel, size)
+                continue
+            mid = link.publish(parcel.topic, parcel.payload, parcel.retain, parcel.correlation)
+            under_way[mid] = (parcel.topic, parcel.key)
+            if parcel.message is None:
+                self._answers.add(mid)
+
+    def _next(self, greeting: deque[Message]) -> Parcel | None:
+        """First answers to requests, for which somebody waits, then what the broker should know, then the backlog."""
+        answer = self.desk.next_answer()
+        if answer is not None:
+            topic, payload, correlation = answer
+            return Parcel(topic, payload, correlation=correlation)
+        if greeting:
+            return self._parcel(greeting.popleft())
+        while True:
+            with self._lock:
+                if self._backlog.replaying and not self._may_replay():
+                    return None
+                taken = self._backlog.take()
+            if taken is not None:
                 key, message = taken
-                message = self._corrected(message)
-            topic = message.topic if message.whole else f"{self._options.prefix}/{message.topic}"
-            under_way[link.publish(topic, message.payload, message.retain)] = (topic, key)
+                return self._parcel(self._corrected(message), key)
+            if not self._refill():
+                return None
+
+    def _parcel(self, message: Message, key: int | None = None) -> Parcel:
+        topic = message.topic if message.whole else f"{self._options.prefix}/{message.topic}"
+        return Parcel(topic, message.payload, message.retain, key, message)
+
+    def _drop(self, parcel: Parcel, size: int) -> None:
+        """What the broker never takes must not stand in the way of what it does."""
+        self.desk.room = self._depth.most
+        reason = trouble.too_large(parcel.topic, size, self._depth.why)
+        if parcel.message is None:
+            log.warning("%s: %s", self._options.url, reason)
+            self._aside = parcel.refused(reason)
+            return
+        if parcel.key is not None:
+            with self._lock:
+                self._backlog.done(parcel.key)
+                self._lost += 1
+        if parcel.message.worth is Worth.STATE:
+            self._told[parcel.topic] = parcel.message  # another connection may take it
+        elif parcel.message.worth is Worth.EVENT and self._shelf is not None:
+            self._shelf.delivered(parcel.message.seq)
+        if parcel.topic not in self._refused_topics:
+            self._refused_topics.add(parcel.topic)
+            self._report("degraded", reason)
 
     def _may_replay(self) -> bool:
         """Whether the pace allows one more, in bursts of at most 20 ms; who leaves is in a hurry."""
@@ -333,7 +400,9 @@ class MqttOutlet:
         while link.acks:
             mid, code, name = link.acks.popleft()
             topic, key = under_way.pop(mid)
-            if mid in self._answers:
+            if topic == self._depth.topic:
+                self._depth.acked(mid, code)
+            elif mid in self._answers:
                 self._answers.remove(mid)
                 if code >= 0x80:  # who asked chose a topic that this device may not write to
                     log.warning("%s", trouble.of_code(f"the broker refuses the answer on {topic}", code, name))

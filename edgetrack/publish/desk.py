@@ -7,6 +7,7 @@ here runs a request: the loop takes it when it has time. Memory, work and answer
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -91,6 +92,7 @@ class Desk:
         self, options: RequestsConfig, base: str, nudge: Callable[[], None], kept: tuple[str, ...] = ()
     ) -> None:
         self._kept = ("$", f"{base}/", *kept)
+        self.room = math.inf  # bytes of the largest packet that the broker takes
         self.topic = f"{base}/request/+"
         self.options, self.base, self._nudge = options, base, nudge
         self._lock = threading.Lock()

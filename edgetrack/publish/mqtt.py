@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import select
 import socket
 import ssl
@@ -25,6 +26,7 @@ from edgetrack.secret import password
 CONNECT_S = 10.0  # for TCP and TLS
 FAREWELL_S = 0.3  # for goodbye
 MAX_PACKET_BYTES = 1 << 17  # a broker of MQTT 5 sends nothing longer; requests are half as long at most
+SILENT = 0x8D  # reason: no answer within the keep-alive time
 NO_RETAINED = 2  # of MQTT 5, 3.8.3.1: what was retained before is not sent
 
 
@@ -38,7 +40,9 @@ class Link:
     def __init__(self, options: MqttPublish, client_id: str, status: str = "") -> None:
         self.window = 0  # messages that may be under way; 0: not connected yet
         self.acks: deque[tuple[int, int, str]] = deque()  # message id, reason code, its name
+        self.max_bytes = math.inf  # of a packet that the broker takes, by its own word
         self.ended = ""  # why, when it is over
+        self.closed = False  # it was the other side that ended it
         self.granted: dict[str, bool] = {}  # what `watch` asked for and the broker has answered
         self._asked: dict[int, str] = {}  # message id of the subscription -> topic
         self._socket_error = ""
@@ -98,6 +102,13 @@ class Link:
             properties.CorrelationData = correlation
         return self._client.publish(topic, payload, qos=1, retain=retain, properties=properties).mid
 
+    def packet_bytes(self, topic: str, payload: bytes, correlation: bytes | None = None) -> int:
+        """Of the packet that `publish` sends: MQTT 5, 2.1.4 and 3.3.2."""
+        properties = 0 if correlation is None else 3 + len(correlation)
+        five = self._options.version == "5"
+        rest = 2 + len(topic.encode()) + 2 + (_varint_bytes(properties) + properties if five else 0) + len(payload)
+        return 1 + _varint_bytes(rest) + rest
+
     def watch(self, topic: str, receive: Callable[[MQTTMessage], None]) -> None:
         """Ask for what comes on a topic, nothing retained before now; `granted` tells whether we may."""
         self._client.message_callback_add(topic, lambda _, __, message: receive(message))
@@ -152,13 +163,15 @@ class Link:
             self.ended = trouble.of_code("the broker refuses the connection", reason.value, reason.getName())
         else:
             self.window = min(self._options.max_inflight, getattr(properties, "ReceiveMaximum", 65535))
+            self.max_bytes = getattr(properties, "MaximumPacketSize", math.inf)
 
     def _on_disconnect(
         self, _: Client, __: object, flags: DisconnectFlags, reason: ReasonCode, ___: Properties | None
     ) -> None:
+        self.closed = not self.ended and reason.value != SILENT
         if flags.is_disconnect_packet_from_server:
             self.ended = self.ended or trouble.of_code("the broker disconnects", reason.value, reason.getName())
-        elif reason.value == 0x8D:
+        elif reason.value == SILENT:
             self.ended = self.ended or "the broker is silent; the network or the broker is stuck"
         else:
             self.ended = self.ended or trouble.of_loss(self._socket_error, self._tls is not None, self.window > 0)
@@ -172,3 +185,8 @@ class Link:
     def _on_log(self, _: Client, __: object, level: int, text: str) -> None:
         if level == MQTT_LOG_ERR:
             self._socket_error = text
+
+
+def _varint_bytes(number: int) -> int:
+    """That a variable byte integer takes: MQTT 5, 1.5.5."""
+    return max(1, -(-number.bit_length() // 7))

@@ -12,11 +12,17 @@ NOT_TLS = "does not answer in TLS; use mqtt://, or the broker's port for TLS"
 WANTS_CERTIFICATE = "the broker wants a certificate from this device; set cert_file and key_file"
 CLOSED_TLS = "the broker ended TLS; does it want a certificate from this device (cert_file and key_file)?"
 LOST = "connection lost"
-TWIN = "connection lost, again and again; does another client use the same client_id (the same device and camera)?"
+TWIN = "connection lost, again and again; does another client use the same client_id (the same device and camera), \
+or does the broker close it over what is sent? its log says which"
 NO_ECHO = "a probe sent to {} does not come back: the broker denies this device to write there or to read it back; \
 check its access list, or use version: 5, which tells what is denied"
+BREAKS = (
+    "the broker closes the connection on a probe{1}, sent to {0}: it takes nothing that large, or nothing on that topic"
+)
 NOT_HEARD = "the broker does not let this device read {}, where requests come; check its access list"
 UNKNOWN_AUTHORITY = "the broker's certificate comes from an authority that is not trusted; name its PEM file in ca_file"
+
+TOO_LARGE = 0x95  # of MQTT 5: packet too large
 
 # X509_V_ERR_* of OpenSSL
 CERTIFICATE = {
@@ -43,7 +49,7 @@ REMEDY = {
     0x8D: "the network is slow or stuck; retried",
     0x8E: "another client uses the same client_id: give every daemon its own device, camera or client_id",
     0x90: "choose another prefix",
-    0x95: "raise the broker's limit (mosquitto: max_packet_size)",
+    TOO_LARGE: "raise the broker's limit (mosquitto: max_packet_size, message_size_limit)",
     0x97: "raise the broker's quota",
     0x9A: "allow retained messages (mosquitto: retain_available true)",
     0x9B: "allow QoS 1 (mosquitto: max_qos 1)",
@@ -88,6 +94,11 @@ def of_loss(error: str, tls: bool, answered: bool) -> str:
     if alert:
         return f"the broker ended TLS: {alert}; check cert_file and key_file"
     return CLOSED_TLS if tls else CLOSED
+
+
+def too_large(topic: str, size: int, why: str) -> str:
+    """What is never delivered."""
+    return f"{topic} has {size} bytes, {why}: dropped, and counted; {REMEDY[TOO_LARGE]}"
 
 
 def of_code(verdict: str, code: int, name: str) -> str:

@@ -50,7 +50,8 @@ class Service:
             self._publisher.answer(request, fault="malformed", reason=str(error))
             return
         try:
-            daemon.options, daemon.show = request.address.desk.options, request.show
+            desk = request.address.desk
+            daemon.options, daemon.room, daemon.show = desk.options, desk.room, request.show
             result = verb.run(daemon, ask)
         except EdgetrackError as error:
             self._fail(request, error)

@@ -16,6 +16,7 @@ from edgetrack.publish.periods import rfc3339
 from edgetrack.request.verb import Ask, Daemon
 from edgetrack.types import Frame, Image, Tracks
 
+AROUND_BYTES = 1500  # topics, correlation data and all that an answer says beside its picture
 QUALITIES = (4, 8, 16)  # quantizers of FFmpeg, tried in this order; then the picture is halved
 COLOUR = (60, 220, 255)  # BGR
 
@@ -44,7 +45,8 @@ def snapshot(daemon: Daemon, ask: Snapshot) -> Callable[[], Picture]:
     frame, tracks = daemon.frame, daemon.tracks
     if frame is None:
         raise CaptureError("the camera has given no picture yet; ask again when health is ok")
-    max_bytes = daemon.options.snapshot_max_kb * 1000
+    room = daemon.room - AROUND_BYTES if ask.raw else (daemon.room - AROUND_BYTES) * 3 / 4  # base64
+    max_bytes = int(min(daemon.options.snapshot_max_kb * 1000, room))
     show = daemon.show
     seen = tracks[tracks.confirmed & (tracks.missed == 0)]  # the others are where they are expected, perhaps
     return lambda: picture(frame, seen, ask, max_bytes, show)

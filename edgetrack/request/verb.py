@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,6 +38,7 @@ class Daemon:
     frame: Frame | None = None  # none yet
     tracks: Tracks = field(default_factory=Tracks.empty)
     options: RequestsConfig = field(default_factory=RequestsConfig)  # of the broker that asks
+    room: float = math.inf  # bytes that the broker takes at once, of an answer and all that is round it
     show: Callable[[str, bytes], None] = lambda _, __: None  # to that broker, on a topic of this camera; any thread
 
 

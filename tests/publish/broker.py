@@ -237,6 +237,10 @@ class Subscriber:
     def wait_subscribed(self, timeout_s: float = 20) -> None:
         assert self._subscribed.wait(timeout_s), f"not subscribed to {self._topic} within {timeout_s} s"
 
+    def wait_lost(self, timeout_s: float = 20) -> None:
+        """Until it has noticed that the broker died, having read all that was on its way."""
+        until(lambda: not self._subscribed.is_set(), timeout_s, lambda: "still subscribed")
+
     def settle(self) -> None:
         """Until all that the broker had when this was called has come."""
         mark = b"%d" % time.monotonic_ns()
@@ -276,6 +280,7 @@ class Gate:
         self._listener: socket.socket | None = None
         self._ends: list[socket.socket] = []
         self._holes: list[threading.Event] = []  # of the connections that there are: set, nothing comes through
+        self.denied = b""  # a connection ends on which this comes, as at brokers that deny a topic so
 
     def open(self) -> Self:
         self._listener = socket.create_server(("127.0.0.1", self.port))
@@ -318,18 +323,17 @@ class Gate:
             self._ends += [near, far]
             self._holes.append(threading.Event())
             for source, target in ((near, far), (far, near)):
-                threading.Thread(target=pump, args=(source, target, self._holes[-1]), daemon=True).start()
+                threading.Thread(target=self._pump, args=(source, target, self._holes[-1]), daemon=True).start()
 
-
-def pump(source: socket.socket, target: socket.socket, hole: threading.Event) -> None:
-    """Bytes from one end to the other, or into the hole, until either is cut."""
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            if not hole.is_set():
-                target.sendall(data)
-    cut(source)
-    cut(target)
-    source.close()
+    def _pump(self, source: socket.socket, target: socket.socket, hole: threading.Event) -> None:
+        """Bytes from one end to the other, or into the hole, until either is cut."""
+        with contextlib.suppress(OSError):
+            while (data := source.recv(65536)) and not (self.denied and self.denied in data):
+                if not hole.is_set():
+                    target.sendall(data)
+        cut(source)
+        cut(target)
+        source.close()
 
 
 def cut(end: socket.socket) -> None:

@@ -32,6 +32,7 @@ def killed_often(broker: Broker, kills: int, seed: int = 1) -> tuple[int, list[i
             outlet.publish([crossing() for _ in range(30)])
             told += 30
             gate.shut()
+            subscriber.wait_lost()
             broker.start()
             subscriber.wait_subscribed()
             gate.open()

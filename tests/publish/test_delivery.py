@@ -19,7 +19,7 @@ import pytest
 
 from edgetrack.config import HomeAssistantConfig, RequestsConfig
 from edgetrack.errors import PublishError
-from edgetrack.publish import delivery, echo
+from edgetrack.publish import delivery, depth
 from edgetrack.publish.payload import schema
 from tests.publish.broker import Broker, Gate, Subscriber, until
 from tests.publish.parts import (
@@ -278,6 +278,7 @@ def test_a_broker_killed_again_and_again_under_load_loses_nothing(broker: Broker
             outlet.publish([crossing() for _ in range(50)])
             total += 50
             gate.shut()
+            subscriber.wait_lost()
             broker.start()
             subscriber.wait_subscribed()
             gate.open()
@@ -403,14 +404,14 @@ def test_a_denied_topic_is_told_with_its_reason_and_is_not_counted_as_sent(tmp_p
 
 def test_under_3_1_1_a_probe_tells_what_no_acknowledgement_does(tmp_path: Path, monkeypatch: Any) -> None:
     """The broker acknowledges what it throws away."""
-    monkeypatch.setattr(echo, "ECHO_S", 0.3)
+    monkeypatch.setattr(depth, "ECHO_S", 0.3)
     with Broker(tmp_path / "strict", acl=ACL) as strict, publisher(strict.url, version="3.1.1") as outlet:
         state = wait_state(outlet, "degraded", "a probe sent to edgetrack/v1/gate-01/north/probe does not come back")
     assert state.refused == 0
 
 
 def test_under_3_1_1_a_probe_that_comes_back_says_nothing(broker: Broker, monkeypatch: Any) -> None:
-    monkeypatch.setattr(echo, "ECHO_S", 0.3)
+    monkeypatch.setattr(depth, "ECHO_S", 0.3)
     with publisher(broker.url, version="3.1.1") as outlet:
         wait_state(outlet, "ok")
         time.sleep(0.6)

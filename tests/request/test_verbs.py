@@ -130,16 +130,26 @@ def test_snapshot_is_as_narrow_as_asked_for(tmp_path: Path, broker: Broker) -> N
     assert decoded(picture).shape == (96, 160, 3)
 
 
-def test_snapshot_keeps_to_the_size_that_is_allowed(tmp_path: Path, broker: Broker) -> None:
-    config = settings(tmp_path, broker, publish=[mqtt(broker, ("snapshot",), snapshot_max_kb=8)])
+def of_noise(tmp_path: Path, broker: Broker, **options: Any) -> Any:
+    """The result of a snapshot of what takes much room."""
+    config = settings(tmp_path, broker, publish=[mqtt(broker, ("snapshot",), **options)])
     with serving(config, broker, walk=False) as daemon, Asker(broker) as asker:
         frame = next(iter(daemon.parts.source))
         assert frame is not None
         noise = np.random.default_rng(1).integers(0, 255, (720, 1280, 3), np.uint8)
         daemon.frame = type(frame)(noise, 0, 0.0, 0.0, 0.0)
-        picture = asker.ask("snapshot")["result"]
+        return asker.ask("snapshot")["result"]
+
+
+def test_snapshot_keeps_to_the_size_that_is_allowed(tmp_path: Path, broker: Broker) -> None:
+    picture = of_noise(tmp_path, broker, snapshot_max_kb=8)
     assert len(base64.b64decode(picture["jpeg"])) <= 8000
     assert decoded(picture).shape[1::-1] == tuple(picture["size"])
+
+
+def test_snapshot_is_small_enough_for_the_broker(tmp_path: Path) -> None:
+    with Broker(tmp_path / "small", extra=["max_packet_size 20000"]) as small:
+        assert decoded(of_noise(tmp_path, small)).size
 
 
 def test_without_a_picture_snapshot_says_so(tmp_path: Path, broker: Broker) -> None:
