@@ -28,6 +28,7 @@ OWNERS = {
         "modelling/qdq.py",
         "modelling/graph.py",
         "modelling/prepare.py",
+        "modelling/resize.py",
         "modelling/lean.py",
         "modelling/classes.py",
         "modelling/convert.py",

@@ -36,6 +36,7 @@ class YoloDetector:
         form: decodes its outputs.
         names: of the classes, by class_id.
         size: width and height of the model's input, px.
+        fitting: how a picture is laid into it.
         providers: what the model really runs on.
         refused: those of the configuration that it does not run on, and why.
 
@@ -56,7 +57,7 @@ class YoloDetector:
         self._floor = floor_of(config, self.names)
         self._config = config
         dtype = self.model.inputs[0].dtype
-        pixels, self._fitting = _format(config.input, self.form, raw=dtype == np.uint8)
+        pixels, self.fitting = _format(config.input, self.form, raw=dtype == np.uint8)
         blob = partial(Blob, 1, self.size, pixels, dtype, channels_last, FILL)
         self._blob = blob()
         models = [self.model, *(OnnxModel(config.model, runtime) for _ in range(config.ahead - 1))][: config.ahead]
@@ -89,7 +90,7 @@ class YoloDetector:
         """Look at a picture beside the caller, which goes on; for one other thread than that of `detect`."""
         if self._beside is None:
             return None
-        return self._beside.begin(picture, Fit.of(size_of(picture), self.size, self._fitting))
+        return self._beside.begin(picture, Fit.of(size_of(picture), self.size, self.fitting))
 
     def candidates(self, picture: Picture, begun: object = None) -> tuple[Candidates, Fit]:
         """What the model found, in pixels of its input, and where the picture lay in that."""
@@ -105,7 +106,7 @@ class YoloDetector:
 
     def prepare(self, picture: Picture) -> tuple[Array, Fit]:
         """The model's input for a picture, valid until the next call, and where the picture lies in it."""
-        fit = Fit.of(size_of(picture), self.size, self._fitting)
+        fit = Fit.of(size_of(picture), self.size, self.fitting)
         self._blob.put(0, picture, fit)
         return self._blob.array, fit
 

@@ -113,7 +113,7 @@ def _verdict(
         return f"refused: {measure} cannot be told, the labels hold nothing to find; give other labels"
     if loss > max_loss:
         remedy = (
-            "keep A, or quantize with more blocks in float (model quantize searches for them)"
+            "keep A, or allow it with --max-loss where B's speed is worth it"
             if measure != "agreement"
             else "give --labels to learn whether that is worse or only different, or keep A"
         )

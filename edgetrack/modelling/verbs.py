@@ -1,4 +1,4 @@
-"""edgetrack model: list, fetch, add, info, prepare, quantize, check."""
+"""edgetrack model: list, fetch, add, info, prepare, resize, quantize, check, convert."""
 
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ def add_verbs(kinds: Any) -> None:
     verb.add_argument("--json", action="store_true")
     verb.set_defaults(verb=info)
     _add_prepare(kinds)
+    _add_resize(kinds)
     _add_quantize(kinds)
     _add_check(kinds)
     _add_convert(kinds)
@@ -64,6 +65,21 @@ def _add_prepare(kinds: Any) -> None:
     verb.add_argument("--output", type=Path, metavar="FILE", help="default: FILE-lean.onnx")
     verb.add_argument("--json", action="store_true")
     verb.set_defaults(verb=prepare)
+
+
+def _add_resize(kinds: Any) -> None:
+    verb = kinds.add_parser("resize", help="a copy for pictures of another size, refused where it costs too much")
+    verb.add_argument("file", metavar="FILE", help="or the name of a model")
+    size = verb.add_mutually_exclusive_group(required=True)
+    size.add_argument("--camera", type=_size, metavar="WxH", help="of its pictures: leave out what they never fill")
+    size.add_argument("--size", type=_size, metavar="WxH", help="of the new input, px")
+    verb.add_argument("--images", type=Path, required=True, metavar="DIR", help="pictures to judge it on")
+    verb.add_argument("--labels", type=Path, metavar="DIR", help="what is in them; without, agreement with the model")
+    verb.add_argument("--limit", type=int, default=50, metavar="N", help="pictures at most; default: 50")
+    verb.add_argument("--output", type=Path, metavar="FILE", help="default: FILE-WIDTHxHEIGHT.onnx")
+    _add_gate(verb)
+    verb.add_argument("--json", action="store_true")
+    verb.set_defaults(verb=resize)
 
 
 def _add_quantize(kinds: Any) -> None:
@@ -192,6 +208,32 @@ def prepare(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def resize(arguments: argparse.Namespace) -> int:
+    """Write beside the target, judge, and only then let it appear."""
+    from edgetrack.modelling import compare
+    from edgetrack.modelling.facts import NEEDS
+    from edgetrack.modelling.pictures import Album
+    from edgetrack.registry import load
+
+    make = load("edgetrack.modelling.resize:resize", NEEDS, ModelError)
+    source = _file(arguments.file)
+    size = arguments.size or load("edgetrack.modelling.resize:filled", NEEDS, ModelError)(source, arguments.camera)
+    name = f"{Path(source).stem}-{size[0]}x{size[1]}.onnx"
+    target: Path = arguments.output or Path(source).with_name(name)
+    _writable(target)
+    with tempfile.TemporaryDirectory(prefix=".resizing-", dir=target.parent) as room:
+        made = Path(room) / target.name
+        make(source, made, size)
+        album = Album(arguments.images, arguments.labels, arguments.limit)
+        found = compare.compare(source, str(made), album, arguments.max_loss, arguments.min_speedup)
+        found.b.path = str(target)
+        _answer(found, compare.text, arguments.json)
+        compare.gate(found)
+        made.replace(target)
+    (_tell if arguments.json else _say)(f"{target}: written")
+    return 0
+
+
 # --- int8 ------------------------------------------------------------------------------------------------------------
 
 
@@ -263,6 +305,14 @@ def _writable(target: Path) -> None:
         raise ModelError(f"{target}: there is no folder {target.parent}; create it, or choose another --output")
     if not os.access(target.parent, os.W_OK):
         raise ModelError(f"{target}: {target.parent} is closed to this user; choose another --output")
+
+
+def _size(text: str) -> tuple[int, int]:
+    """Width and height of a text like 1920x1080."""
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise argparse.ArgumentTypeError(f"is {text!r}, expected width and height in px, like 1920x1080")
+    return int(width), int(height)
 
 
 def _words(text: str) -> list[str]:

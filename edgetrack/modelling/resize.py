@@ -1,0 +1,112 @@
+"""A model for pictures of another size: convolutions mind none, what knows the old one is told the new one.
+
+Needs the onnx package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from edgetrack.detect.yolo import YoloDetector
+from edgetrack.errors import ModelError
+from edgetrack.image import Fit
+from edgetrack.modelling.classes import Shape, shapes_of
+from edgetrack.modelling.lean import Graph, free_initializers, plain_constants
+from edgetrack.modelling.trial import opened
+
+Size = tuple[int, int]  # width, height in px
+
+STRIDE = 32  # px, of the coarsest map of most detectors; a side that is no multiple of it is cut
+
+
+def resize(source: str, target: Path, size: Size) -> None:
+    """Write a copy whose input has this size. Its answers are not those of the model: judge it before it is used.
+
+    Args:
+        size: of the new input, px. Detectors want multiples of their largest stride, 32 or 64.
+
+    Raises:
+        ModelError: it is neither detector nor embedder, or is made for its own size alone.
+    """
+    opened(source)
+    model = onnx.load(source)
+    free_initializers(model)
+    plain_constants(model)
+    dims = model.graph.input[0].type.tensor_type.shape.dim
+    own = [dim.dim_value for dim in dims]
+    rows, columns = (1, 2) if own[1] != 3 else (2, 3)
+    before = own[columns], own[rows]
+    if all(before):
+        shapes = shapes_of(model, source, (own[0] or 1, *own[1:]))
+        _tell(model, shapes, (size[1] / before[1], size[0] / before[0]))
+    dims[columns].dim_value, dims[rows].dim_value = size
+    del model.graph.value_info[:]
+    for output in model.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    onnx.save(model, target)
+    try:
+        opened(str(target))
+    except ModelError as error:
+        target.unlink()
+        why = str(error).replace(str(target), "it").partition("; ")[0][:300]
+        wanted, had = f"{size[0]} x {size[1]} px", f"{before[0] or 'any'} x {before[1] or 'any'}"
+        raise ModelError(
+            f"{source}: cannot take {wanted} instead of {had} ({why}); choose multiples of {STRIDE}, or export it "
+            "again at that size"
+        ) from None
+
+
+def filled(source: str, camera: Size) -> Size:
+    """The part of a detector's input that a camera's pictures fill, up to the next multiple of STRIDE: the answers to
+    it are those to the whole, but for objects at the very edge.
+
+    Args:
+        camera: width and height of its pictures, px.
+
+    Raises:
+        ModelError: it is no detector, or stretches pictures over all of its input.
+    """
+    model = opened(source)
+    if not isinstance(model, YoloDetector):
+        raise ModelError(f"{source}: is no detector, and sees crops, not a camera's pictures; give --size")
+    fit = Fit.of(camera, model.size, model.fitting)
+    if model.fitting == "stretch":
+        raise ModelError(f"{source}: pictures fill all of its input, stretched; give --size, which changes its answers")
+    width, height = (min(whole, -(-side // STRIDE) * STRIDE) for side, whole in zip(fit.inner, model.size, strict=True))
+    return width, height
+
+
+def _tell(model: Any, shapes: Mapping[str, Shape], ratio: tuple[float, float]) -> None:
+    """Put the new heights and widths where the graph holds the old ones: in what maps are reshaped and resized to.
+
+    Args:
+        shapes: of all values, at the old size.
+        ratio: new height and width over the old ones.
+    """
+    graph = Graph(model)
+    for node in model.graph.node:
+        if node.op_type not in ("Reshape", "Resize") or node.input[-1] not in graph.constants:
+            continue
+        wanted = graph.value(node.input[-1])
+        if wanted is None or wanted.dtype != np.int64:
+            continue  # factors, which stay
+        old = shapes[node.input[0]] if node.op_type == "Reshape" else shapes[node.output[0]]
+        told = _told(wanted.tolist(), old[-2:], ratio) if len(old) == 4 else wanted.tolist()
+        if told != wanted.tolist():
+            node.input[len(node.input) - 1] = graph.constant(f"{node.output[0]}_size", np.array(told, np.int64))
+
+
+def _told(wanted: list[int], old: Shape, ratio: tuple[float, float]) -> list[int]:
+    """A shape with a map's height and width, or their product, in it; the last place that fits is meant."""
+    new = [round(side * factor) for side, factor in zip(old, ratio, strict=True)]
+    for place in range(len(wanted) - 1, 0, -1):
+        if tuple(wanted[place - 1 : place + 1]) == old:
+            return [*wanted[: place - 1], *new, *wanted[place + 1 :]]
+        if wanted[place] == old[0] * old[1]:
+            return [*wanted[:place], new[0] * new[1], *wanted[place + 1 :]]
+    return wanted
