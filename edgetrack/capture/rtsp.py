@@ -101,13 +101,17 @@ class RtspCamera:
         if self._url.startswith("rtsp"):
             options |= {"rtsp_transport": config.transport, "allowed_media_types": "video"}
         began = time.monotonic()
-        socket.getaddrinfo(urlsplit(self._url).hostname, None)  # tells what FFmpeg calls an input/output error
         try:
+            socket.getaddrinfo(urlsplit(self._url).hostname, None)  # tells what FFmpeg calls an input/output error
             return av.open(self._url, options=options, timeout=(config.open_timeout_s, config.stall_s))
+        except socket.gaierror as error:
+            raise OSError(f"{why(error)}; check capture.url and this device's DNS") from error
         except av.HTTPUnauthorizedError as error:
             raise OSError(f"{why(error)}; check capture.username and its password") from error
         except av.HTTPNotFoundError as error:
             raise OSError(f"{why(error)}; check the path in capture.url") from error
+        except ConnectionRefusedError as error:
+            raise OSError(f"{why(error)}; is the camera on, and is this its port?") from error
         except av.InvalidDataError as error:
             late = time.monotonic() - began >= config.open_timeout_s
             raise OSError(NO_ANSWER if late else "what answers sends no video") from error

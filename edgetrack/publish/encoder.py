@@ -6,6 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -238,7 +239,7 @@ class Encoder:
             tracks=event.tracks,
             delays_ms={name: round(value, 1) for name, value in event.latency_ms.items()},
             stage_ms={name: round(value, 2) for name, value in event.stage_ms.items()},
-            capture=event.capture,
+            capture=replace(event.capture, blind_s=round(event.capture.blind_s, 3)),
             publish=list(event.publish),
             memory_mb=round(event.memory_mb, 1),
             temperature_c=event.temperature_c,

@@ -29,6 +29,13 @@ PAGE_BYTES = 1024
 CHECK_EVERY = 256  # events between looks at size and age
 PLAUSIBLE_UTC = 1.7e9  # an older date comes from a clock that was not set: it tells no age
 BUSY_S = 2.0
+REMEDY = {  # what SQLite says -> what to do
+    "database or disk is full": "make room",
+    "attempt to write a readonly database": "it must be on a disk that this user may write to",
+    "unable to open database file": "its folder must be on a disk that this user may write to",
+    "disk I/O error": "look at the kernel's log (dmesg); cards wear out",
+    "database is locked": "another program uses it; end that",
+}
 
 
 class OutboxError(Exception):
@@ -221,7 +228,8 @@ def faults() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        raise OutboxError(str(error)) from error
+        remedy = REMEDY.get(str(error), "")
+        raise OutboxError(f"{error}; {remedy}" if remedy else str(error)) from error
     except sqlite3.Error as error:
         raise OutboxError(str(error), broken=True) from error
     except OSError as error:

@@ -320,6 +320,7 @@ class Gate:
             except OSError:
                 near.close()
                 continue
+            far.settimeout(None)  # a broker may be silent for longer than it takes to connect
             self._ends += [near, far]
             self._holes.append(threading.Event())
             for source, target in ((near, far), (far, near)):

@@ -22,7 +22,8 @@ from edgetrack.types import LineCount
 from tests.publish.broker import Broker, Subscriber
 from tests.publish.parts import NAMES, config, crossing, info, track_event, wait_sent
 
-LONGEST_S = 0.12  # that a publisher lives
+LONGEST_S = 0.12  # that a publisher lives; on a busy machine most do nothing in so short a time
+DRAINED_S = 900.0  # until the last one has delivered what the others left
 RESET_EVERY = 7  # crossings
 
 
@@ -55,10 +56,10 @@ def live(url: str, folder: Path, events: int | None = None) -> None:
             time.sleep(0.001)
             outlet.publish([track_event("end", track_id, reason="lost")])
         if events is not None:
-            wait_sent(outlet)
+            wait_sent(outlet, DRAINED_S)
 
 
-def kill_often(url: str, folder: Path, kills: int, seed: int) -> None:
+def kill_often(url: str, folder: Path, kills: int, seed: int, longest_s: float = LONGEST_S) -> None:
     """Each publisher is a fork of this process, which has no threads."""
     draw = random.Random(seed)
     for _ in range(kills):
@@ -68,7 +69,7 @@ def kill_often(url: str, folder: Path, kills: int, seed: int) -> None:
                 live(url, folder)
             finally:
                 os._exit(1)  # only where it failed: it is killed otherwise
-        time.sleep(draw.uniform(0.01, LONGEST_S))
+        time.sleep(draw.uniform(0.01, longest_s))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         assert os.WIFSIGNALED(status), "the publisher ended by itself"
@@ -119,7 +120,7 @@ def _track(payload: dict[str, object]) -> tuple[str, int]:
     return str(payload["boot"]), int(str(payload["track"]))
 
 
-def watched(kills: int, seed: int) -> list[dict[str, object]]:
+def watched(kills: int, seed: int, longest_s: float = LONGEST_S) -> list[dict[str, object]]:
     """All payloads that a subscriber got from publishers that were killed."""
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -127,7 +128,7 @@ def watched(kills: int, seed: int) -> list[dict[str, object]]:
         Subscriber(broker) as subscriber,
     ):
         command = [sys.executable, "-m", "tests.publish.crash", "--url", broker.url, "--state", folder]
-        subprocess.run([*command, "--kills", str(kills), "--seed", str(seed)], check=True)
+        subprocess.run([*command, "--kills", str(kills), "--seed", str(seed), "--longest", str(longest_s)], check=True)
         subscriber.settle()
         return [message.json for message in subscriber.messages if message.payload.startswith(b"{")]
 
@@ -136,13 +137,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--longest", type=float, default=LONGEST_S, help="s that a publisher lives, at most")
     parser.add_argument("--url", help="of a broker that somebody else watches; none: start one and audit")
     parser.add_argument("--state", type=Path, help="folder of the outbox")
     arguments = parser.parse_args()
     if arguments.url:
-        kill_often(arguments.url, arguments.state, arguments.kills, arguments.seed)
+        kill_often(arguments.url, arguments.state, arguments.kills, arguments.seed, arguments.longest)
         return 0
-    payloads = watched(arguments.kills, arguments.seed)
+    payloads = watched(arguments.kills, arguments.seed, arguments.longest)
     wrong = audit(payloads)
     restarts = sum(payload.get("reason") == "restart" for payload in payloads)
     sys.stdout.write(

@@ -259,7 +259,7 @@ def test_a_full_disk_is_told_and_nothing_in_memory_is_lost(
         outbox = outlet._journal._outbox  # type: ignore[union-attr]
         outbox._db.execute("PRAGMA max_page_count = 1").fetchone()  # type: ignore[union-attr]
         outlet.publish([crossing() for _ in range(100)])
-        wait_disk(outlet, "degraded", "database or disk is full; events are kept in memory only")
+        wait_disk(outlet, "degraded", "database or disk is full; make room; events are kept in memory only")
         subscriber.wait_topic("/event/line_crossed", b'"seq":101,')
     assert numbers(subscriber.messages) == list(range(1, 102))
 
