@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -11,7 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgetrack.detect.heads import Candidates
-from edgetrack.image import Blob, Fit, Plane, Resizer
+from edgetrack.image import Blob, Fit, Resizer
 from edgetrack.runtime import OnnxModel
 from edgetrack.types import Picture
 
@@ -30,30 +30,41 @@ class Begun:
 class Beside:
     """Sessions of one model, each with an input of its own; pictures are begun in order by one thread.
 
-    Scaling is done by whoever begins a look, most often capture's reader. The sessions' threads infer, and decode what
-    is still in their core's cache: elsewhere that takes three times as long, and a megabyte of outputs would wait.
+    Scaling, and filling an input, is done by whoever begins a look, most often capture's reader, while the sessions
+    look at earlier ones. Their threads infer, and decode what is still in their core's cache: elsewhere that takes
+    three times as long, and a megabyte of outputs would wait.
 
     Args:
-        sessions: of the model, and the input that each of them is given.
+        models: sessions of the model.
+        blob: makes an input for one; there is one more than sessions.
         decode: outputs to candidates; for any thread.
     """
 
-    def __init__(self, sessions: list[tuple[OnnxModel, Blob]], decode: Callable[[Outputs], Candidates]) -> None:
+    def __init__(
+        self, models: Sequence[OnnxModel], blob: Callable[[], Blob], decode: Callable[[Outputs], Candidates]
+    ) -> None:
         self._decode = decode
-        self._idle: SimpleQueue[tuple[Any, Blob]] = SimpleQueue()
-        for model, blob in sessions:
-            self._idle.put((model.run, blob))
-        self._threads = ThreadPoolExecutor(len(sessions), THREADS)
+        self._idle: SimpleQueue[Callable[[NDArray[Any]], Outputs]] = SimpleQueue()
+        self._inputs: SimpleQueue[Blob] = SimpleQueue()
+        for model in models:
+            self._idle.put(model.run)
+        for _ in range(len(models) + 1):
+            self._inputs.put(blob())
+        self._threads = ThreadPoolExecutor(len(models), THREADS)
         self._resizer = Resizer()
 
     def begin(self, picture: Picture, fit: Fit) -> Begun:
+        """Waits while all inputs are in use."""
         planes = self._resizer.planes(picture, *fit.inner)
-        return Begun(fit, self._threads.submit(self._look, planes, fit))
+        blob = self._inputs.get()
+        blob.fill(0, planes, fit)
+        return Begun(fit, self._threads.submit(self._look, blob))
 
-    def _look(self, planes: tuple[Plane, Plane, Plane], fit: Fit) -> Candidates:
-        run, blob = self._idle.get()
+    def _look(self, blob: Blob) -> Candidates:
+        run = self._idle.get()
         try:
-            blob.fill(0, planes, fit)
-            return self._decode(run(blob.array))
+            outputs = run(blob.array)
         finally:
-            self._idle.put((run, blob))
+            self._idle.put(run)
+            self._inputs.put(blob)
+        return self._decode(outputs)

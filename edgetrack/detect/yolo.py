@@ -63,7 +63,7 @@ class YoloDetector:
         models = [self.model, *(OnnxModel(config.model, runtime) for _ in range(config.ahead - 1))][: config.ahead]
         for model in models[1:]:
             model.warm_up(shape)
-        self._beside = Beside([(model, blob()) for model in models], self.decode) if models else None
+        self._beside = Beside(models, blob, self.decode) if models else None
         self._warned: set[str] = set()
         form = f"{self.head}, {self.size[0]} x {self.size[1]} px, {len(self.names)} classes"
         log.info("%s: %s, on %s", config.model, form, ", ".join(self.providers))
