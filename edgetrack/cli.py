@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from edgetrack import __version__
+from edgetrack.arguments import number, span, whole, wholes
 from edgetrack.demo import add_options as demo_options
 from edgetrack.errors import ConfigError, EdgetrackError
 from edgetrack.modelling.verbs import add_verbs as model_verbs
@@ -121,12 +122,12 @@ def _add_daemon(verbs: Any) -> None:
 def _add_bench(kinds: Any) -> None:
     verb = kinds.add_parser("run", help="the whole daemon of a configuration against its detector alone")
     verb.add_argument("config", type=Path, metavar="CONFIG")
-    verb.add_argument("--seconds", type=float, default=15.0, help="of each measurement; default: 15")
+    verb.add_argument("--seconds", type=number(1, 3600), default=15.0, help="of each measurement; default: 15")
     verb.add_argument("--json", action="store_true")
     verb.set_defaults(verb=bench_run)
 
     verb = kinds.add_parser("tracker", help="the tracker alone, galleries full, ms per frame")
-    verb.add_argument("--objects", type=_numbers, default=[5, 20, 50, 100, 200], metavar="N,N", help="at once")
+    verb.add_argument("--objects", type=wholes(1, 5000), default=[5, 20, 50, 100, 200], metavar="N,N", help="at once")
     verb.add_argument("--json", action="store_true")
     verb.set_defaults(verb=bench_tracker)
 
@@ -161,7 +162,7 @@ def _add_sot(kinds: Any) -> None:
     verb.add_argument(
         "--against", nargs="*", default=[], metavar="NAME", help="with OpenCV: csrt, kcf, mil, lk, meanshift ..."
     )
-    verb.add_argument("--starts", type=int, choices=range(1, 101), default=5, metavar="N", help="of TRE; default: 5")
+    verb.add_argument("--starts", type=whole(1, 100), default=5, metavar="N", help="of TRE; default: 5")
     verb.add_argument("--restarts", action="store_true", help="also accuracy and robustness as in VOT 2014")
     verb.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw success over the threshold of IoU")
     verb.add_argument("--json", action="store_true")
@@ -180,9 +181,11 @@ def _add_reid(kinds: Any) -> None:
         metavar="MODEL",
         help="files, names, or histogram; default: edgetrack-reid-int8 histogram",
     )
-    verb.add_argument("--scenes", type=_span, default=range(0), metavar="FIRST:LAST", help="also rendered streets")
+    verb.add_argument("--scenes", type=span, default=range(0), metavar="FIRST:LAST", help="also rendered streets")
     verb.add_argument("--hard", action="store_true", help="those by night, in rain, crowded")
-    verb.add_argument("--apart", type=float, default=1.0, metavar="S", help="s between two looks at one; default: 1")
+    verb.add_argument(
+        "--apart", type=number(0, 3600), default=1.0, metavar="S", help="s between looks at one; default: 1"
+    )
     verb.add_argument("--json", action="store_true")
     verb.set_defaults(verb=evaluate_reid)
 
@@ -336,20 +339,6 @@ def train(arguments: argparse.Namespace) -> int:
     main = load(f"edgetrack.train.{arguments.what}:main", "pip install 'edgetrack[train]'", ConfigError)
     code: int = main(arguments.options)
     return code
-
-
-def _span(text: str) -> range:
-    first, last = (int(part) for part in text.split(":"))
-    if not 0 <= first < last:
-        raise ValueError
-    return range(first, last)
-
-
-def _numbers(text: str) -> list[int]:
-    numbers = [int(part) for part in text.split(",")]
-    if not all(0 < number <= 5000 for number in numbers):
-        raise ValueError
-    return numbers
 
 
 # --- signals and logs ------------------------------------------------------------------------------------------------

@@ -190,3 +190,23 @@ def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 def test_bench_tracker_prints_a_line_for_each_number_of_objects(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["bench", "tracker", "--objects", "2,3", "--json"]) == 0
     assert {record["objects"] for record in json.loads(capsys.readouterr().out)} == {2, 3}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["demo", "--seed", "-1"], "--seed: is '-1', expected a whole number from 0 to 2147483648"),
+        (["demo", "--seconds", "0"], "--seconds: is '0', expected a number from 1 to 86400"),
+        (["demo", "--seconds", "nan"], "--seconds: is 'nan', expected a number"),
+        (["bench", "tracker", "--objects", "5,x"], "--objects: is 'x', expected a whole number from 1 to 5000"),
+        (["evaluate", "reid", "--scenes", "5:3"], "--scenes: is '5:3', expected FIRST:LAST, such as 100:110"),
+        (["model", "prepare", "a.onnx", "--limit", "0"], "--limit: is '0', expected a whole number from 1"),
+    ],
+)
+def test_a_number_out_of_range_is_told_with_its_range(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main(arguments)
+    assert left.value.code == 2
+    assert told in capsys.readouterr().err

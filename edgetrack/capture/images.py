@@ -85,7 +85,7 @@ class ImageFolder:
         """The pictures in order, and their number per second."""
         folder, suffixes, fps = self._root, SUFFIXES, RATE
         if not folder.is_dir():
-            found = "is a file; set capture.kind: file" if folder.exists() else "no such folder; correct capture.path"
+            found = "is a file; set capture.kind: file" if folder.exists() else "no such folder; correct the path"
             raise CaptureError(f"{folder}: {found}")
         if (folder / "seqinfo.ini").is_file():
             folder, suffixes, fps = _sequence(folder / "seqinfo.ini")
@@ -97,7 +97,7 @@ class ImageFolder:
             raise CaptureError(f"{folder}: {why(error)}; give a folder that this user may read") from error
         if not files:
             wanted = ", ".join(sorted(suffixes))
-            raise CaptureError(f"{folder}: no pictures in it, expected {wanted}; correct capture.path")
+            raise CaptureError(f"{folder}: no pictures in it, expected {wanted}; correct the path")
         return sorted(files, key=_natural), self._fps or fps
 
 

@@ -6,7 +6,7 @@ import logging
 import queue
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from edgetrack.capture.orient import filled
 from edgetrack.config import Config
 from edgetrack.demo.letters import stencil
+from edgetrack.errors import PublishError
 from edgetrack.image import Resizer, outline
 from edgetrack.scene import Scene
 from edgetrack.types import Event, Frame, Image, LineCount, Tracks
@@ -65,6 +66,7 @@ class Film:
 
     def __init__(self, path: Path, config: Config, names: Sequence[str], fps: float, zoom: int = 2) -> None:
         self.path = path
+        self.fault = ""  # why it could not be written to its end
         self._config, self._names, self._zoom = config, names, zoom
         self._rate = Fraction(fps).limit_denominator(1000)
         self._todo: queue.Queue[tuple[Frame, Tracks, list[Event]] | None] = queue.Queue(WAITING)
@@ -73,9 +75,14 @@ class Film:
         self._counts: dict[str, Mapping[int, tuple[int, int]]] = {}
         self._resizer = Resizer()
         self._ground: NDArray[np.bool_] | None = None
-        self._thread = threading.Thread(target=self._write, name="film", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="film", daemon=True)
 
     def __enter__(self) -> Self:
+        try:
+            self.path.open("wb").close()
+        except OSError as error:
+            remedy = "name a file in a folder that you may write to with --video, or say --no-video"
+            raise PublishError(f"demo: {self.path}: {error.strerror}; {remedy}") from error
         self._thread.start()
         return self
 
@@ -86,15 +93,24 @@ class Film:
         self._thread.join()
 
     def add(self, frame: Frame, tracks: Tracks, events: list[Event]) -> None:
-        if self._thread.is_alive():
-            self._todo.put((frame, tracks, events))
+        self._todo.put((frame, tracks, events))
 
-    def _write(self) -> None:
-        """The thread."""
-        with av.open(str(self.path), "w") as container:
+    def _run(self) -> None:
+        """The thread. A disk that is full ends the film, not the demo: whoever adds never waits for nobody."""
+        given = iter(self._todo.get, None)
+        try:
+            self._write(given)
+        except (OSError, av.FFmpegError) as error:
+            self.fault = getattr(error, "strerror", None) or str(error)
+        finally:
+            for _ in given:
+                pass
+
+    def _write(self, given: Iterable[tuple[Frame, Tracks, list[Event]]]) -> None:
+        with av.open(str(self.path), "w", format="mp4") as container:
             stream: Any = None
-            while (item := self._todo.get()) is not None:
-                picture = self._draw(*item)
+            for frame, tracks, events in given:
+                picture = self._draw(frame, tracks, events)
                 if stream is None:
                     stream = self._stream(container, picture)
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))

@@ -131,15 +131,14 @@ def show(options: argparse.Namespace) -> int:
             url, version, name = broker.url, broker.version, f"{broker.name} at {broker.url}"
         elif not url.startswith("mqtt://"):
             raise PublishError(f"demo: --broker is {url}, expected mqtt://HOST or mqtt://HOST:PORT")
-        film: Path | None = None if options.no_video else options.video
-        wrong = one_pass(options, url, version, name, film)
+        wrong = one_pass(options, url, version, name, None if options.no_video else options.video)
         while options.loop:
             wrong = one_pass(options, url, version, name, None)
     return 0 if wrong == 0 else 1
 
 
 def one_pass(
-    options: argparse.Namespace, url: str, version: Literal["5", "3.1.1"], broker: str, film: Path | None
+    options: argparse.Namespace, url: str, version: Literal["5", "3.1.1"], broker: str, video: Path | None
 ) -> int:
     """How many crossings were counted wrong."""
     scene = Scene(options.seed, options.hard, seconds=options.seconds)
@@ -150,11 +149,12 @@ def one_pass(
         config = demo_config(options, scene, url, version, state)
         title = f"edgetrack demo: street {scene.seed} ({kind}), {Path(config.detect.model).name}, {broker}"
         parts = build(config)
+        film = None if video is None else Film(video, config, parts.detector.names, scene.fps)
         listener = around.enter_context(Listener(url, version, f"edgetrack/v1/{config.device}/{config.camera}"))
         with ExitStack() as entered:
             if film is not None:
-                made = entered.enter_context(Film(film, config, parts.detector.names, scene.fps))
-                parts.scene = cast(LiveScene, Filmed(parts.scene, made))
+                entered.enter_context(film)
+                parts.scene = cast(LiveScene, Filmed(parts.scene, film))
             entered.enter_context(Screen(listener, truth, title))
             app.run(parts, app.Wishes(), Systemd({}), lambda: config)
         listener.wait_for_goodbye(GOODBYE_S)
@@ -163,7 +163,7 @@ def one_pass(
     wrong, total = wrong_counts(heard, counts), sum(a + b for line in counts.values() for a, b in line.values())
     _say(["", *table(heard, counts, visits), ""])
     if film is not None:
-        _say([f"film: {film.resolve()}"])
+        _say([f"film: {film.path.resolve()}{film.fault and f' ends early: {film.fault}'}"])
     verdict = "equal the truth" if wrong == 0 else f"differ from the truth by {wrong}"
     _say([f"{total} true crossings; the counts received over MQTT {verdict}"])
     return wrong

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from edgetrack import catalogue
+from edgetrack.arguments import whole
 from edgetrack.errors import ModelError
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _add_prepare(kinds: Any) -> None:
         "--classes", type=_words, default=[], metavar="NAME,NAME", help="the only ones to compute; default: all"
     )
     verb.add_argument("--images", type=Path, metavar="DIR", help="to compare answers on; default: a rendered street")
-    verb.add_argument("--limit", type=int, default=20, metavar="N", help="pictures at most; default: 20")
+    verb.add_argument("--limit", type=whole(1, 100_000), default=20, metavar="N", help="pictures at most; default: 20")
     verb.add_argument("--output", type=Path, metavar="FILE", help="default: FILE-lean.onnx")
     verb.add_argument("--json", action="store_true")
     verb.set_defaults(verb=prepare)
@@ -91,7 +92,11 @@ def _add_quantize(kinds: Any) -> None:
     )
     verb.add_argument("--output", type=Path, metavar="FILE", help="default: FILE-int8.onnx")
     verb.add_argument(
-        "--limit", type=int, default=100, metavar="N", help="pictures at most, spread evenly; default: 100"
+        "--limit",
+        type=whole(1, 100_000),
+        default=100,
+        metavar="N",
+        help="pictures at most, all over; default: 100",
     )
     _add_gate(verb)
     verb.add_argument("--json", action="store_true")
@@ -104,7 +109,13 @@ def _add_check(kinds: Any) -> None:
     verb.add_argument("b", metavar="B")
     verb.add_argument("--images", type=Path, required=True, metavar="DIR", help="pictures, or MOTChallenge sequences")
     verb.add_argument("--labels", type=Path, metavar="DIR", help="YOLO text, or MOTChallenge sequences with gt.txt")
-    verb.add_argument("--limit", type=int, default=0, metavar="N", help="pictures at most, spread evenly; default: all")
+    verb.add_argument(
+        "--limit",
+        type=whole(0, 100_000),
+        default=0,
+        metavar="N",
+        help="pictures at most, spread evenly; default: all",
+    )
     _add_gate(verb)
     verb.add_argument("--json", action="store_true")
     verb.set_defaults(verb=check)

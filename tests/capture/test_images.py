@@ -100,9 +100,9 @@ def test_wrong_paths_name_their_remedies(tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(b"")
     (tmp_path / "empty").mkdir()
     for name, remedy in (
-        ("missing", "no such folder; correct capture.path"),
+        ("missing", "no such folder; correct the path"),
         ("clip.mp4", "is a file; set capture.kind: file"),
-        ("empty", r"no pictures in it, expected \.jpeg, \.jpg, \.png; correct capture\.path"),
+        ("empty", r"no pictures in it, expected \.jpeg, \.jpg, \.png; correct the path"),
     ):
         with pytest.raises(CaptureError, match=remedy):
             frames_of(tmp_path / name)

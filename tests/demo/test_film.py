@@ -4,10 +4,12 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pytest
 
 from edgetrack.config import Config, DetectConfig, LineConfig, SceneCapture, ZoneConfig
 from edgetrack.demo.film import LINE, Film
 from edgetrack.demo.letters import ADVANCE, stencil
+from edgetrack.errors import PublishError
 from edgetrack.types import Frame, Tracks
 
 
@@ -63,3 +65,15 @@ def test_pictures_of_the_source_are_not_written_to(tmp_path: Path) -> None:
 def test_letters_have_their_width_and_unknown_ones_are_blank() -> None:
     assert stencil("ab", 2).shape == (14, 4 * ADVANCE)
     assert not stencil("§", 1).any()
+
+
+def test_a_film_that_cannot_be_written_says_so_before_anything_is_shown(tmp_path: Path) -> None:
+    with pytest.raises(PublishError, match=r"none/film\.mp4: No such file or directory; name a file .* --no-video"):
+        Film(tmp_path / "none" / "film.mp4", config(), ("person",), fps=10).__enter__()
+
+
+def test_a_disk_that_fills_up_ends_the_film_and_nothing_else() -> None:
+    with Film(Path("/dev/full"), config(), ("person",), fps=10) as film:
+        for index in range(40):
+            film.add(frame(index), one_track(100 + index), [])
+    assert film.fault
