@@ -96,7 +96,7 @@ def _add_quantize(kinds: Any) -> None:
         type=whole(1, 100_000),
         default=100,
         metavar="N",
-        help="pictures at most, all over; default: 100",
+        help="pictures at most, spread evenly; default: 100",
     )
     _add_gate(verb)
     verb.add_argument("--json", action="store_true")
