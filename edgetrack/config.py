@@ -208,7 +208,7 @@ class DetectConfig(Settings, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=8,
-            description="recordings: sessions of the model beside the loop, runtime.threads each; 0: none, in the loop",
+            description="looks begun at once before the loop comes for them, a session of the model each; 0: none",
         ),
     ] = 1
     every: Annotated[
@@ -225,7 +225,7 @@ class PaceConfig(Settings, frozen=True, kw_only=True):
 
     max_load: Annotated[
         float,
-        Meta(ge=0.05, le=1, description="share of the time that the loop may be busy before it looks less often"),
+        Meta(ge=0.05, le=1, description="share of the time that loop or model may be busy before it looks less often"),
     ] = 0.85
     max_latency_ms: Annotated[
         float, Meta(ge=1, le=60000, description="ms from capture to publishers, median, before it looks less often")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
 
 from edgetrack import cores
-from edgetrack.capture import Slows, Source, open_source
+from edgetrack.capture import Source, open_source
 from edgetrack.config import Config
 from edgetrack.configfile import check_classes
 from edgetrack.detect import Camera, Detector, Embedder, open_camera, open_detector, open_embedder
@@ -19,7 +18,6 @@ from edgetrack.record import Idle
 from edgetrack.refine import Follower, Refiner, open_refine
 from edgetrack.scene import Scene
 from edgetrack.track.tracker import Tracker
-from edgetrack.types import Picture
 
 IDLE = Idle()
 
@@ -56,7 +54,10 @@ def build(config: Config, recorder: Idle = IDLE) -> Parts:
     cores.take(config.runtime)
     detectors = open_detectors(config)
     detector = detectors[0]
-    source = open_source(config.capture, looks_ahead(config, detector), max(1, config.detect.ahead))
+    pace = Pace(config, detectors)
+    ahead = looks_ahead(config)
+    source = open_source(config.capture, pace if ahead else None, ahead or 1)
+    pace.slow = source.slow
     refiner, follower = open_refine(
         config.refine, config.runtime, config.track.max_cosine_distance, config.events.follow_every_s
     )
@@ -64,7 +65,7 @@ def build(config: Config, recorder: Idle = IDLE) -> Parts:
         config=config,
         source=source,
         detector=detector,
-        pace=Pace(config, detectors, source.slow if isinstance(source, Slows) else None),
+        pace=pace,
         embedder=open_embedder(config.embed, config.runtime),
         camera=open_camera(config.track),
         tracker=Tracker(config.track),
@@ -92,9 +93,6 @@ def open_detectors(config: Config) -> list[Detector]:
     return [detector, second]
 
 
-def looks_ahead(config: Config, detector: Detector) -> Callable[[Picture, int], object] | None:
-    """What begins a look at a recording's picture before the loop is there; None where it is not known at which."""
-    every = config.detect.every
-    if not config.detect.ahead or every == "auto" or config.pace.motion_gate:
-        return None
-    return lambda picture, index: detector.begin(picture) if index % every == 0 else None
+def looks_ahead(config: Config) -> int:
+    """Looks that are begun at once before the loop comes; 0: none. What a motion gate does, it says in the loop."""
+    return 0 if config.pace.motion_gate else config.detect.ahead

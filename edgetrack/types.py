@@ -54,7 +54,7 @@ class Frame:
     time: float  # s, the source's clock, never goes back: drives the filter
     utc: float  # s since 1970: for people and events only (a Pi may start without the right date)
     captured: float  # s, time.monotonic() when the picture was taken or, where that is unknown, arrived
-    begun: object = None  # what `begin` of `open_source` made of the picture, for `Detector.detect`
+    begun: object = None  # the look that was begun ahead of the loop, for `Detector.detect`
 
     @property
     def image(self) -> Image:

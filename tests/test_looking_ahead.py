@@ -18,8 +18,8 @@ state_dir: {state}
 """
 
 
-@pytest.mark.parametrize("every", [1, 3])
-def test_the_daemon_says_the_same_with_any_number_of_sessions(every: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("every", ["1", "3", "auto"])
+def test_the_daemon_says_the_same_with_any_number_of_sessions(every: str, tmp_path: Path) -> None:
     write_clip(tmp_path / "clip.mp4", walking_square(60))
     blob_detector(tmp_path / "blob.onnx")
     said = []

@@ -51,6 +51,10 @@ class Alternating:
     def state(self) -> CaptureState:
         return self._source.state
 
+    @property
+    def slow(self) -> Callable[[float | None], None] | None:
+        return self._source.slow
+
     def __enter__(self) -> Self:
         self._source.__enter__()
         return self

@@ -23,6 +23,7 @@ from edgetrack.config import Config, FileCapture, ImagesCapture, JsonlPublish, L
 from edgetrack.configfile import load
 from edgetrack.demo.broker import OwnBroker
 from edgetrack.errors import PublishError
+from edgetrack.parts import looks_ahead
 from edgetrack.runtime import default_threads
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ def measure(config: Config, seconds: float) -> DaemonCost:
     with TemporaryDirectory(prefix="edgetrack-bench-") as name, stood_in(config, Path(name)) as (own, broker):
         alone = run_alone(own, Path(name), seconds)
         turns, size, providers = alternate(unpaced(own), seconds)
+    live = isinstance(config.capture, LiveOptions)
     return DaemonCost(
         machine=machine(),
         model=Path(config.detect.model).name,
@@ -91,12 +93,12 @@ def measure(config: Config, seconds: float) -> DaemonCost:
         daemon=middle([turn.daemon for turn in turns]),
         bare=middle([turn.bare for turn in turns]),
         stages={stage: middle([turn.stages.get(stage, Cost()) for turn in turns]) for stage in STAGES},
-        ahead=beside(config),
+        ahead=looks_ahead(config),
         infer_cpu_ms=of(turns, lambda turn: turn.beside_cpu_s["infer"] * 1e3),
-        capture_cpu_ms=of(turns, lambda turn: turn.beside_cpu_s["capture"] * 1e3),
+        capture_cpu_ms=of(turns, lambda turn: (turn.beside_cpu_s["capture"] + turn.beside_cpu_s["take"]) * 1e3),
         deliver_cpu_ms=of(turns, lambda turn: turn.beside_cpu_s["deliver"] * 1e3),
         efficiency=of(turns, lambda turn: turn.bare.wall_s / turn.daemon.wall_s),
-        undisturbed=of(turns, partial(idle_share, beside(config))) if config.runtime.threads == 1 else None,
+        undisturbed=of(turns, partial(idle_share, looks_ahead(config), live)) if config.runtime.threads == 1 else None,
         cpu_ratio=of(turns, lambda turn: turn.daemon.cpu_s / turn.bare.cpu_s),
         alone=alone,
     )
@@ -140,17 +142,17 @@ def of(turns: Sequence[Turn], figure: Callable[[Turn], float]) -> float:
     return median(map(figure, turns))
 
 
-def idle_share(sessions: int, turn: Turn) -> float:
-    """CPU of the model alone over that of the busiest thread, or of all of them on the cores there are."""
+def idle_share(sessions: int, live: bool, turn: Turn) -> float:
+    """CPU of the model alone over that of the busiest thread, or of all of them on the cores there are.
+
+    A camera's picture is taken and scaled when a session is free for it: that comes before each run. Of a recording it
+    is done meanwhile.
+    """
     loop = sum(cost.cpu_s for cost in turn.stages.values())
-    infer = turn.beside_cpu_s["infer"] / max(sessions, 1)
+    look, take, capture = (turn.beside_cpu_s[name] for name in ("infer", "take", "capture"))
+    busiest = (look + take) / max(sessions, 1) if live else max(look / max(sessions, 1), take + capture)
     whole = turn.daemon.cpu_s / len(os.sched_getaffinity(0))
-    return turn.bare.cpu_s / max(loop, infer, turn.beside_cpu_s["capture"], whole)
-
-
-def beside(config: Config) -> int:
-    """Sessions that run beside the loop: those of a recording."""
-    return 0 if isinstance(config.capture, LiveOptions) else config.detect.ahead
+    return turn.bare.cpu_s / max(loop, busiest, whole)
 
 
 def machine() -> str:

@@ -75,16 +75,19 @@ def now() -> Cost:
 
 
 def threads_cpu_s() -> dict[str, float]:
-    """CPU time of the threads that read, decode and scale, "capture", infer, "infer", and deliver, "deliver".
+    """CPU time of the threads that read and decode, "capture", take pictures ahead of the loop and scale them, "take",
+    infer, "infer", and deliver, "deliver". A recording is decoded by the one that takes.
 
     FFmpeg's own threads are no threads of Python's, but carry a name.
     """
     names = {thread.native_id: thread.name for thread in threading.enumerate()}
-    spent = {"capture": 0.0, "infer": 0.0, "deliver": 0.0}
+    spent = {"capture": 0.0, "take": 0.0, "infer": 0.0, "deliver": 0.0}
     for task in THREADS.glob("*"):
         with suppress(OSError):  # it has ended
             name = names.get(int(task.name)) or (task / "comm").read_text()
-            if name.startswith(("capture ", "av:")):
+            if name.startswith("capture ") and name.endswith(", ahead"):
+                spent["take"] += cpu_s(task)
+            elif name.startswith(("capture ", "av:")):
                 spent["capture"] += cpu_s(task)
             elif name.startswith("detect_"):
                 spent["infer"] += cpu_s(task)

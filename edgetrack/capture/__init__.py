@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
-from edgetrack.capture.ahead import Ahead, Begin
+from edgetrack.capture.ahead import Ahead, Looks
 from edgetrack.capture.latest import Latest
+from edgetrack.capture.recording import Recorded
 from edgetrack.config import Capture, LiveOptions
 from edgetrack.errors import CaptureError
 from edgetrack.registry import load
@@ -30,6 +31,10 @@ class Source(Protocol):
     def state(self) -> CaptureState:
         """How it is doing now; may be read from any thread."""
 
+    @property
+    def slow(self) -> Callable[[float | None], None] | None:
+        """Asks for at most so many pictures/s from now on, None: as many as there are. None where it drops nothing."""
+
     def __enter__(self) -> Self: ...
 
     def __exit__(
@@ -39,15 +44,7 @@ class Source(Protocol):
     def __iter__(self) -> Iterator[Frame | None]: ...
 
 
-@runtime_checkable
-class Slows(Protocol):
-    """A source that hands out fewer pictures on request."""
-
-    def slow(self, max_fps: float | None) -> None:
-        """At most so many a second from now on; None: as many as the camera gives."""
-
-
-PLACES = {  # each a `latest.Camera` or an `ahead.Recording`
+PLACES = {  # each a `latest.Camera` or a `recording.Recording`
     "file": ("edgetrack.capture.file:VideoFile", "pip install av"),
     "images": ("edgetrack.capture.images:ImageFolder", "pip install av"),
     "rtsp": ("edgetrack.capture.rtsp:RtspCamera", "pip install av"),
@@ -58,14 +55,16 @@ PLACES = {  # each a `latest.Camera` or an `ahead.Recording`
 }
 
 
-def open_source(config: Capture, begin: Begin | None = None, depth: int = 1) -> Source:
+def open_source(config: Capture, looks: Looks | None = None, sessions: int = 1) -> Source:
     """The source that the configuration names; nothing is opened until it is entered.
 
     Args:
-        begin: called with every picture of a recording and its index as soon as it is decoded, by the reader's thread;
-            what it returns is `Frame.begun`. Of a live picture nobody knows whether it will ever be handed out.
-        depth: pictures of a recording that wait for the loop, besides the one in the reader's hand.
+        looks: begins the look at a picture before the loop comes for it; None: the loop looks.
+        sessions: looks at once.
     """
     place, needs = PLACES[config.__struct_config__.tag]  # type: ignore[index]
     part = load(place, needs, CaptureError)(config)
-    return Latest(part, config) if isinstance(config, LiveOptions) else Ahead(part, begin, depth)
+    if not isinstance(config, LiveOptions):
+        return Ahead(Recorded(part), looks, room=sessions + 1)
+    camera = Latest(part, config)
+    return Ahead(camera, looks, room=sessions, fresh=True) if looks else camera

@@ -1,17 +1,19 @@
-"""What recordings share: a thread that decodes ahead of the loop, and the pace at which pictures are handed out."""
+"""Ahead of the loop, in a thread of its own: a picture is taken, the look at it is begun, and it is handed out."""
 
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from edgetrack.errors import CaptureError
+from edgetrack.errors import CaptureError, EdgetrackError
 from edgetrack.types import CaptureState, Frame, Picture
 
 if TYPE_CHECKING:
@@ -19,128 +21,207 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WAIT_S = 0.5  # longest silence towards the loop, so that it can be stopped while a picture is not due yet
-CLOSE_S = 1.0  # longest wait for the decoder
+WAIT_S = 0.25  # longest silence towards the loop, so that it can be stopped while no picture comes
+CLOSE_S = 0.5  # longest wait for the thread, which may be decoding
+ROUNDS = (
+    4  # of the loop and looks; the quickest of those tells when it may be back, the slowest of these what one takes
+)
+NEVER = float("inf")  # s
+
+PauseS = Callable[[int], float]
 
 
-class Timed(NamedTuple):
-    """One picture of a recording."""
+class Looks(Protocol):
+    """The detector and its rhythm, as far as capture knows them: `pace.Pace`."""
 
-    picture: Picture
-    time: float  # s since the first one, never goes back
-    begun: object = None
+    def due(self, index: int) -> bool:
+        """Whether the picture of this number will be looked at if it is the next one taken."""
+
+    def begin(self, picture: Picture, index: int, done: Callable[[], None]) -> object:
+        """Begin the look at the picture that was taken, beside the caller; None if it is not due.
+
+        Called in order, by one thread. `done` is called when the look is over, by any.
+        """
 
 
-Begin = Callable[[Picture, int], object]  # of a picture and its index
+class Giving(Protocol):
+    """What the pictures come from: `latest.Latest` or `recording.Recorded`.
 
-
-class Recording(Protocol):
-    """What a recorded source brings: everything else is `Ahead`."""
+    Attributes:
+        news: guards it, and whoever stands before it; to be told of whatever may let a picture be wanted.
+        slow: asks for at most so many pictures/s, None: as many as there are; None where none can be spared.
+    """
 
     @property
-    def place(self) -> str:
-        """Where it is, for messages."""
+    def news(self) -> threading.Condition: ...
 
     @property
-    def pace(self) -> Literal["realtime", "fast"]: ...
+    def place(self) -> str: ...
 
-    def check(self) -> None:
-        """Raise CaptureError where the operator must act before it can ever work."""
+    @property
+    def state(self) -> CaptureState: ...
 
-    def pictures(self) -> Generator[Timed, None, None]:
-        """Every picture, in one thread; raises CaptureError where there is not a single one."""
+    @property
+    def slow(self) -> Callable[[float | None], None] | None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def frames(self, pause_s: PauseS) -> Generator[Frame | None, None, None]:
+        """The pictures as they are wanted, until it is left; None where it may be that none comes.
+
+        Args:
+            pause_s: for how long the picture of this number is not wanted yet, s, if there is no news. Called with
+                `news` held.
+        """
+
+    def hand(self, frame: Frame) -> Frame:
+        """A picture on its way to the loop; called by the loop's thread."""
+
+
+@dataclass(slots=True)
+class Look:
+    """One that was begun; it takes from `began_s` to `over_s`."""
+
+    began_s: float
+    over_s: float = NEVER
 
 
 class Ahead:
-    """A recording: every picture of it, decoded ahead of the loop, at once or when it is due.
+    """A source whose pictures are taken, and looked at, while the loop still follows what it saw in the last one.
 
-    `Frame.time` is media time from 0, `utc` the wall clock at the start plus that. `captured` is the moment of handing
-    out: until then nobody could have had the picture, and time in the queue is no latency.
+    Of a recording every picture is taken, a few ahead. A camera's grows old while it waits: its newest is taken when
+    the loop waits for one, or, if it will be looked at, as soon as there is a session of the model for it, but no
+    sooner than that the look may be over just when the loop is back. What was taken is handed out, in order.
 
     Args:
-        begin: called with every picture and its index, by the reader's thread, for `Frame.begun`.
-        depth: pictures that wait, besides the one in the reader's hand; of 1080p each takes 3 MB, or as BGR 6.
+        source: to be entered and left here.
+        looks: begins looks, what it makes of them is `Frame.begun`; None: nothing does.
+        room: pictures that may wait for the loop; of 1080p each takes 3 MB, or as BGR 6.
+        fresh: a picture that waits grows old; `room` is also the number of looks at once.
     """
 
-    def __init__(self, recording: Recording, begin: Begin | None = None, depth: int = 1) -> None:
-        self._recording = recording
-        self._begin = begin
-        self._ready: queue.Queue[Timed | CaptureError | None] = queue.Queue(depth)
-        self._next: Timed | None = None  # taken from the queue, perhaps not due yet
-        self._frames = 0
-        self._began = (0.0, 0.0)  # s, monotonic and since 1970, when the first picture was there
-        self._reader: threading.Thread | None = None
-        self._stop = threading.Event()
+    def __init__(self, source: Giving, looks: Looks | None = None, room: int = 2, fresh: bool = False) -> None:
+        self._source, self._looks, self._room, self._fresh = source, looks, room, fresh
+        self._news = source.news  # guards everything below
+        self._ready: deque[tuple[Frame, Look]] = deque()
+        self._looking = 0  # looks that are not over
+        self._looks_s: deque[float] = deque([0.0], maxlen=ROUNDS)  # what they took
+        self._asked = False  # the loop waits for a picture
+        self._last = Look(0.0, 0.0)  # at the picture that the loop had last
+        self._handed_s = 0.0  # when it had that, or began
+        self._rounds_s: deque[float] = deque([0.0], maxlen=ROUNDS)  # of the loop, from there, or the end of the look
+        self._ended = False
+        self._error: EdgetrackError | None = None
+        self._thread: threading.Thread | None = None
 
     @property
     def state(self) -> CaptureState:
-        return CaptureState(state="ok" if self._frames else "opening", frames=self._frames)
+        return self._source.state
+
+    @property
+    def slow(self) -> Callable[[float | None], None] | None:
+        return self._source.slow
 
     def __enter__(self) -> Self:
-        self._recording.check()
-        name = f"capture {self._recording.place}"
-        self._reader = threading.Thread(target=self._read, name=name, daemon=True)
-        self._reader.start()
+        self._source.__enter__()
+        self._handed_s = time.monotonic()
+        name = f"capture {self._source.place}, ahead"
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop.set()
-        while not self._ready.empty():  # makes room for a reader that waits for it
-            self._ready.get_nowait()
-        if self._reader is not None:
-            self._reader.join(CLOSE_S)
-            if self._reader.is_alive():
-                log.info("%s: a read does not return; its thread is left behind", self._recording.place)
-            self._reader = None
+        self._source.__exit__(kind, error, trace)
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join(CLOSE_S)
+            if thread.is_alive():
+                log.info("%s: a read does not return; its thread is left behind", self._source.place)
 
     def __iter__(self) -> Iterator[Frame | None]:
-        while self._reader is not None:
-            if self._next is None:
-                try:
-                    item = self._ready.get(timeout=WAIT_S)
-                except queue.Empty:
-                    self._check_reader()
-                    yield None
-                    continue
-                if not isinstance(item, Timed):
-                    self.__exit__(None, None, None)
-                    if item is not None:
-                        raise item
-                    return
-                self._next = item
-            yield self._due()
+        while self._thread is not None:
+            frame = self._next()
+            if frame is None and self._ended and not self._ready:
+                self.__exit__(None, None, None)
+                if self._error is not None:
+                    raise self._error
+                return
+            yield frame
 
-    def _due(self) -> Frame | None:
-        """The next picture if its time has come, or comes within WAIT_S."""
-        assert self._next is not None
-        if not self._frames:
-            self._began = time.monotonic(), time.time()
-        if self._recording.pace == "realtime":
-            early_s = self._began[0] + self._next.time - time.monotonic()
-            if early_s > 0:
-                self._stop.wait(min(early_s, WAIT_S))
-            if early_s > WAIT_S:
+    def _next(self) -> Frame | None:
+        """The next picture; None after WAIT_S without one."""
+        with self._news:
+            if not self._asked:
+                self._rounds_s.append(time.monotonic() - max(self._handed_s, self._last.over_s))
+                self._asked = True
+                self._news.notify_all()
+            self._news.wait_for(lambda: self._ready or self._ended, WAIT_S)
+            if not self._ready:
+                self._check_thread()
                 return None
-        timed, self._next = self._next, None
-        self._frames += 1
-        utc = self._began[1] + timed.time
-        return Frame(timed.picture, self._frames - 1, timed.time, utc, time.monotonic(), timed.begun)
+            frame, self._last = self._ready.popleft()
+            self._handed_s, self._asked = time.monotonic(), False
+            self._news.notify_all()
+        return self._source.hand(frame)
 
-    def _check_reader(self) -> None:
-        if self._reader is not None and not self._reader.is_alive() and self._ready.empty():
-            raise CaptureError(f"{self._recording.place}: the reader died, its traceback is in the log; report it")
+    def _check_thread(self) -> None:
+        if self._thread is not None and not self._thread.is_alive() and not self._ended:
+            raise CaptureError(f"{self._source.place}: the reader died, its traceback is in the log; report it")
 
-    def _read(self) -> None:
-        """The thread: decodes until the queue is full, ends with None or with what went wrong."""
+    # --- the thread
+
+    def _run(self) -> None:
         try:
-            with closing(self._recording.pictures()) as pictures:
-                for index, timed in enumerate(pictures):
-                    begun = None if self._begin is None else self._begin(timed.picture, index)
-                    self._ready.put(timed._replace(begun=begun))
-                    if self._stop.is_set():
-                        return
-            self._ready.put(None)
-        except CaptureError as error:
-            self._ready.put(error)
+            with closing(self._source.frames(self._pause_s)) as frames:
+                for frame in frames:
+                    if frame is not None:
+                        self._begin(frame)
+        except EdgetrackError as error:
+            self._error = error
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+
+    def _pause_s(self, index: int) -> float:
+        """For how long a picture must not be taken yet."""
+        waiting = len(self._ready)
+        if self._asked and not waiting:
+            return 0.0
+        if waiting >= self._room:
+            return NEVER
+        if not self._fresh:
+            return 0.0
+        if self._looks is None or self._looking >= self._room or not self._looks.due(index):
+            return NEVER
+        return self._back_s(waiting) - max(self._looks_s) - time.monotonic()
+
+    def _back_s(self, waiting: int) -> float:
+        """When the loop may come for the next picture taken, while so many wait already."""
+        over_s = min(self._last.over_s, self._last.began_s + max(self._looks_s))
+        return max(self._handed_s, over_s) + (waiting + 1) * min(self._rounds_s)
+
+    def _begin(self, frame: Frame) -> None:
+        look = Look(time.monotonic())
+        done = partial(self._over, look)
+        begun = None if self._looks is None else self._looks.begin(frame.picture, frame.index, done)
+        with self._news:
+            if begun is None:
+                look.over_s = look.began_s
+            else:
+                self._looking += 1
+            self._ready.append((replace(frame, begun=begun), look))
+            self._news.notify_all()
+
+    def _over(self, look: Look) -> None:
+        """A look is over; said by the thread that looked."""
+        with self._news:
+            look.over_s = time.monotonic()
+            self._looks_s.append(look.over_s - look.began_s)
+            self._looking -= 1
+            self._news.notify_all()

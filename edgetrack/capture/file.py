@@ -11,10 +11,10 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from edgetrack.capture.ahead import Timed
 from edgetrack.capture.decode import FAULTS, Pictures, clockwise, video_stream
 from edgetrack.capture.orient import Orient
 from edgetrack.capture.reason import why
+from edgetrack.capture.recording import Timed
 from edgetrack.config import FileCapture
 from edgetrack.errors import CaptureError
 

@@ -11,10 +11,10 @@ from typing import Literal
 
 import av
 
-from edgetrack.capture.ahead import Timed
 from edgetrack.capture.decode import FAULTS, Pictures, clockwise, video_stream
 from edgetrack.capture.orient import Orient
 from edgetrack.capture.reason import why
+from edgetrack.capture.recording import Timed
 from edgetrack.config import ImagesCapture
 from edgetrack.errors import CaptureError
 from edgetrack.types import Image, Picture, image_of

@@ -12,6 +12,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
+from edgetrack.capture.ahead import PauseS
 from edgetrack.capture.eye import Eye
 from edgetrack.capture.link import Link
 from edgetrack.capture.orient import Orient
@@ -35,7 +36,7 @@ HUNG_MAX = 3  # readers left behind in a driver, until only a new process can he
 class Shot(NamedTuple):
     """One picture as the camera gave it."""
 
-    picture: Callable[[], Picture]  # called only if the picture is handed out, by the loop's thread
+    picture: Callable[[], Picture]  # called only if the picture is handed out, by the thread that takes it
     taken: float  # s, time.monotonic() when it was taken or, where that is unknown, arrived
     skipped: int = 0  # pictures taken since the last shot that did not reach us, where the camera tells
 
@@ -87,8 +88,8 @@ class Latest:
         self._camera = camera
         self._options = options
         self._orient = Orient(options)
-        self._eye = Eye(options.tamper_s)  # of the loop's thread
-        self._news = threading.Condition()  # guards everything below
+        self.news = threading.Condition()  # guards everything below; told of whatever may let a picture be wanted
+        self._eye = Eye(options.tamper_s)
         self._link = Link(camera.place, options.stall_s)
         self._shot: tuple[int, Shot] | None = None
         self._taken = 0  # pictures
@@ -101,12 +102,16 @@ class Latest:
         self._fatal: CaptureError | None = None
 
     @property
+    def place(self) -> str:
+        return self._camera.place
+
+    @property
     def state(self) -> CaptureState:
-        with self._news:
-            state = self._link.state(time.monotonic())
-        blind_s = state.blind_s + self._eye.blind_s
-        if state.state == "ok" and self._eye.fault:
-            return replace(state, state="degraded", reason=self._eye.reason, tamper=self._eye.fault, blind_s=blind_s)
+        with self.news:
+            state, eye = self._link.state(time.monotonic()), self._eye
+            blind_s = state.blind_s + eye.blind_s
+            if state.state == "ok" and eye.fault:
+                return replace(state, state="degraded", reason=eye.reason, tamper=eye.fault, blind_s=blind_s)
         return replace(state, blind_s=blind_s)
 
     def __enter__(self) -> Self:
@@ -118,33 +123,49 @@ class Latest:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._news:
+        with self.news:
             self._stop.set()
             reader, self._reader = self._reader, None
             self._shot = None
-            self._news.notify_all()
+            self.news.notify_all()
         if reader is not None:
             reader.join(CLOSE_S)
             if reader.is_alive():
                 log.info("%s: the camera does not let go; its thread is left behind", self._camera.place)
 
     def __iter__(self) -> Iterator[Frame | None]:
+        for frame in self.frames():
+            yield None if frame is None else self.hand(frame)
+
+    def frames(self, pause_s: PauseS = lambda index: 0.0) -> Generator[Frame | None, None, None]:
+        """The newest picture whenever it is wanted, to one thread: `ahead.Giving`."""
         while self._reader is not None:
-            taken = self._next()
+            taken = self._next(pause_s)
             yield None if taken is None else self._frame(*taken)
+
+    def hand(self, frame: Frame) -> Frame:
+        with self.news:
+            self._link.frames += 1
+        return frame
 
     def slow(self, max_fps: float | None) -> None:
         """Hand out at most so many pictures/s; those between are never converted, and are not counted as dropped."""
-        with self._news:
+        with self.news:
             self._least_s, self._next_s = (1 / max_fps if max_fps else 0.0), 0.0
 
-    def _next(self) -> tuple[int, Shot] | None:
-        """The newest picture, once; None after WAIT_S without a new one."""
-        with self._news:
-            self._news.wait_for(lambda: self._shot or self._fatal or self._stop.is_set(), WAIT_S)
-            taken, self._shot = self._shot, None
-            if taken is not None:
-                self._link.frames += 1
+    def _next(self, pause_s: PauseS) -> tuple[int, Shot] | None:
+        """The newest picture, once, when it is wanted; None after WAIT_S without one."""
+        until, taken = time.monotonic() + WAIT_S, None
+        with self.news:
+            while not self._fatal and not self._stop.is_set():
+                pause = pause_s(self._shot[0]) if self._shot else WAIT_S
+                if pause <= 0:
+                    taken, self._shot = self._shot, None
+                    break
+                left_s = until - time.monotonic()
+                if left_s <= 0:
+                    break
+                self.news.wait(min(pause, left_s))
         self._watch()
         return taken
 
@@ -159,8 +180,9 @@ class Latest:
         return Frame(picture, index, time=shot.taken, utc=utc, captured=shot.taken)
 
     def _look(self, picture: Picture, taken: float) -> None:
-        before = self._eye.fault
-        self._eye.look(picture, taken)
+        with self.news:
+            before = self._eye.fault
+            self._eye.look(picture, taken)
         if self._eye.fault and not before:
             log.warning("%s: %s", self._camera.place, self._eye.reason)
         elif before and not self._eye.fault:
@@ -180,10 +202,10 @@ class Latest:
         try:
             self._read_again_and_again(stop)
         except CaptureError as error:
-            with self._news:
+            with self.news:
                 if not stop.is_set():
                     self._fatal = error
-                    self._news.notify_all()
+                    self.news.notify_all()
         finally:
             if isinstance(self._camera, Kept):
                 with suppress(*self._camera.lost):
@@ -223,13 +245,13 @@ class Latest:
             limit = min(limit * 2, self._options.retry_max_s)
 
     def _expect(self, within_s: float, stop: threading.Event) -> None:
-        with self._news:
+        with self.news:
             if not stop.is_set():
                 self._deadline = time.monotonic() + within_s
 
     def _keep(self, shot: Shot, stop: threading.Event) -> None:
         now = time.monotonic()
-        with self._news:
+        with self.news:
             if stop.is_set():
                 return
             if shot.taken < self._link.lost:  # held back in a buffer: no sign that the camera is there again
@@ -248,19 +270,19 @@ class Latest:
             self._taken += 1
             self._link.up(now)
             self._link.beat(self._time, 1 + shot.skipped)
-            self._news.notify_all()
+            self.news.notify_all()
 
     def _lose(self, reason: str, stop: threading.Event) -> None:
-        with self._news:
+        with self.news:
             if not stop.is_set():
                 self._deadline = float("inf")  # a pause cannot stall
                 self._link.down(reason, time.monotonic())
 
-    # --- the loop's look at the reader
+    # --- who takes the pictures looks after the reader
 
     def _watch(self) -> None:
         now = time.monotonic()
-        with self._news:
+        with self.news:
             if self._reader is None or self._stop.is_set():
                 return
             if self._fatal is not None:

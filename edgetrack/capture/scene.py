@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Literal
 
-from edgetrack.capture.ahead import Timed
 from edgetrack.capture.orient import Orient
+from edgetrack.capture.recording import Timed
 from edgetrack.config import SceneCapture
 from edgetrack.render.scene import Scene
 

@@ -1,6 +1,6 @@
 """What is in a picture: object detectors and appearance descriptors."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -33,8 +33,11 @@ class Detector(Protocol):
     def refused(self) -> Mapping[str, str]:
         """Those of `runtime.providers` that it does not run on, and why."""
 
-    def begin(self, picture: Picture) -> object:
-        """Look at a picture beside the caller, which goes on; for one other thread than that of `detect`."""
+    def begin(self, picture: Picture, done: Callable[[], None]) -> object:
+        """Look at a picture beside the caller, which goes on; for one other thread than that of `detect`.
+
+        `done` is called when the look is over, by any thread; not where None is returned: nothing was begun.
+        """
 
     def detect(self, picture: Picture, begun: object = None) -> Detections:
         """`begun`: what `begin` gave for this picture, if it was called."""

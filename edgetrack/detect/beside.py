@@ -21,7 +21,7 @@ THREADS = "detect"  # how their names begin
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A look that was begun when capture had the picture."""
+    """A look that was begun when capture took the picture."""
 
     fit: Fit
     candidates: Future[Candidates]
@@ -30,7 +30,7 @@ class Begun:
 class Beside:
     """Sessions of one model, each with an input of its own; pictures are begun in order by one thread.
 
-    Scaling, and filling an input, is done by whoever begins a look, most often capture's reader, while the sessions
+    Scaling, and filling an input, is done by whoever begins a look, a thread of capture's, while the sessions
     look at earlier ones. Their threads infer, and decode what is still in their core's cache: elsewhere that takes
     three times as long, and a megabyte of outputs would wait.
 
@@ -53,12 +53,14 @@ class Beside:
         self._threads = ThreadPoolExecutor(len(models), THREADS)
         self._resizer = Resizer()
 
-    def begin(self, picture: Picture, fit: Fit) -> Begun:
-        """Waits while all inputs are in use."""
+    def begin(self, picture: Picture, fit: Fit, done: Callable[[], None]) -> Begun:
+        """Waits while all inputs are in use; `done` is called when the look is over, by the thread that looked."""
         planes = self._resizer.planes(picture, *fit.inner)
         blob = self._inputs.get()
         blob.fill(0, planes, fit)
-        return Begun(fit, self._threads.submit(self._look, blob))
+        candidates = self._threads.submit(self._look, blob)
+        candidates.add_done_callback(lambda _: done())
+        return Begun(fit, candidates)
 
     def _look(self, blob: Blob) -> Candidates:
         run = self._idle.get()

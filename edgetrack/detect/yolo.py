@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -86,11 +86,15 @@ class YoloDetector:
         whole = np.flatnonzero((xyxy[:, 2:] > xyxy[:, :2]).all(axis=1))[: self._config.max_detections]
         return Detections(xyxy[whole], score[whole], class_id[whole].astype(np.int32))
 
-    def begin(self, picture: Picture) -> Begun | None:
-        """Look at a picture beside the caller, which goes on; for one other thread than that of `detect`."""
+    def begin(self, picture: Picture, done: Callable[[], None] = lambda: None) -> Begun | None:
+        """Look at a picture beside the caller, which goes on; for one other thread than that of `detect`.
+
+        Args:
+            done: called when the look is over, by any thread; not where None is returned.
+        """
         if self._beside is None:
             return None
-        return self._beside.begin(picture, Fit.of(size_of(picture), self.size, self.fitting))
+        return self._beside.begin(picture, Fit.of(size_of(picture), self.size, self.fitting), done)
 
     def candidates(self, picture: Picture, begun: object = None) -> tuple[Candidates, Fit]:
         """What the model found, in pixels of its input, and where the picture lay in that."""

@@ -1,28 +1,49 @@
-"""The one object that the loop asks: whose turn it is to look at this picture, if anybody's."""
+"""The one object that knows whose turn it is to look at a picture, if anybody's.
+
+Who takes a picture ahead of the loop asks it there, `begin`, and the loop is told the same, `turn`; else the loop asks.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from statistics import median
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from edgetrack.config import Config, LiveOptions
 from edgetrack.pace.gate import MotionGate
 from edgetrack.pace.policy import Policy, Rung, Strain, ladder
 from edgetrack.pace.sensors import Sensors
-from edgetrack.types import Frame, PaceChange, PaceState, Tracks
+from edgetrack.types import Frame, PaceChange, PaceState, Picture, Tracks
 
 log = logging.getLogger(__name__)
 
-Eye = TypeVar("Eye")
+
+class Looking(Protocol):
+    """What a detector is here."""
+
+    def begin(self, picture: Picture, done: Callable[[], None]) -> object:
+        """Look at a picture beside the caller; `done` is called when that is over, by any thread."""
+
+
+Eye = TypeVar("Eye", bound=Looking)
 
 WINDOW_S = 2.0  # of measuring, for one decision
 LEAST = 4  # pictures in it
 OTHER = 0.1  # by which a camera's rate must differ until it is another one, and the ladder with it
 GAP_S = 5.0  # between pictures: what is longer is an outage, no rest of the loop
+
+
+@dataclass(slots=True)
+class Taken:
+    """The turn at a picture that was taken ahead of the loop, and what its look takes of the model's time."""
+
+    eye: int  # that looks; -1: none
+    began_s: float
+    over_s: float = 0.0
+    look_s: float = 0.0
 
 
 class Window:
@@ -61,6 +82,9 @@ class Pace(Generic[Eye]):
         eyes: the detector, and the lighter one if there is one.
         slow: asks the camera for fewer pictures/s, None: its own rate; without it the ladder has no such rung.
         clock: of `Frame.captured`.
+
+    Attributes:
+        slow: may be set until the first picture.
     """
 
     def __init__(
@@ -72,7 +96,7 @@ class Pace(Generic[Eye]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         options, every = config.pace, config.detect.every
-        self._options, self._eyes, self._slow, self._clock = options, eyes, slow, clock
+        self._options, self._eyes, self.slow, self._clock = options, eyes, slow, clock
         self._names = [config.detect.model.rsplit("/", 1)[-1], options.lighter.rsplit("/", 1)[-1]]
         self._sensors = sensors or Sensors(options.max_temperature_c)
         paced = isinstance(config.capture, LiveOptions) or getattr(config.capture, "pace", "") == "realtime"
@@ -81,7 +105,10 @@ class Pace(Generic[Eye]):
         self._rungs: tuple[Rung, ...] = (Rung(1 if every == "auto" else every),)
         self._rung = self._rungs[0]
         self._looked: int | None = None  # number of the picture that was looked at last
-        self._eye = -1  # that looked at this picture; -1: none
+        self._ahead: dict[int, Taken] = {}  # by the number of the picture, until the loop comes for it
+        self._taken: Taken | None = None  # the loop's picture, if it was
+        self._over_s = 0.0  # when the last look ahead of the loop was
+        self._eye = -1  # that looks at the loop's picture; -1: none
         self._began_s = 0.0
         self._look_s = [0.0] * len(eyes)  # what a look costs, as last measured
         self._window = Window(len(eyes))
@@ -103,36 +130,73 @@ class Pace(Generic[Eye]):
             spared=self._spared,
         )
 
+    def due(self, index: int) -> bool:
+        """Whether the picture of this number will be looked at, unless a gate is shut, if it is the next one taken."""
+        return self._looked is None or index - self._looked >= self._rung.every
+
+    def begin(self, picture: Picture, index: int, done: Callable[[], None]) -> object:
+        """Take the turn for the next picture before the loop comes for it, and begin the look; None: nobody looks.
+
+        Not where there is a gate, which wants to know the tracks. For one thread, in order; `done` is called when the
+        look is over, by any.
+        """
+        taken = self._ahead[index] = Taken(self._take(index), self._clock())
+        if taken.eye < 0:
+            return None
+
+        def over() -> None:
+            taken.over_s = self._clock()
+            since_s = max(taken.began_s, self._over_s)  # until then the model had another to look at
+            taken.look_s = taken.over_s - since_s
+            self._over_s = taken.over_s
+            done()
+
+        return self._eyes[taken.eye].begin(picture, over)
+
     def turn(self, frame: Frame, tracks: Tracks) -> Eye | None:
         """The detector that is to look at this picture; None: it rests. Tracks are those of the picture before."""
         self._began_s = self._clock()
-        self._eye = -1
-        if self._looked is not None and frame.index - self._looked < self._rung.every:
-            return None
-        if self._gate is not None and not self._gate.opens(frame, tracks):
+        self._taken = self._ahead.pop(frame.index, None)
+        if self._taken is not None:
+            self._eye = self._taken.eye
+        elif self._gate is not None and self.due(frame.index) and not self._gate.opens(frame, tracks):
             self._spared += 1
-            return None
-        self._looked = frame.index
+            self._eye = -1
+        else:
+            self._eye = self._take(frame.index)
+        return None if self._eye < 0 else self._eyes[self._eye]
+
+    def _take(self, index: int) -> int:
+        """The eye that looks at the next picture; -1: none."""
+        if not self.due(index):
+            return -1
+        self._looked = index
         self._looks += 1
-        self._eye = self._rung.eye
-        return self._eyes[self._eye]
+        return self._rung.eye
 
     def done(self, frame: Frame) -> list[PaceChange]:
         """The picture is through the loop; a change if that leads to one."""
         if self._policy is None:
             return []
         now = self._clock()
-        self._window.add(frame, self._eye, now - self._began_s, (now - frame.captured) * 1e3)
+        self._window.add(frame, self._eye, self._spent_s(now), (now - frame.captured) * 1e3)
         if not self._window.full:
             return []
         strain = self._strain(self._window)
         self._window = Window(len(self._eyes), frame)
         if abs(strain.fps - self._fps) > OTHER * self._fps:
             self._fps = strain.fps
-            self._rungs = ladder(self._fps, self._options.min_looks_s, len(self._eyes) > 1, self._slow is not None)
+            self._rungs = ladder(self._fps, self._options.min_looks_s, len(self._eyes) > 1, self.slow is not None)
         self._policy.decide(now, strain, self._rungs)
         rung = self._rungs[self._policy.rung]
         return [] if rung == self._rung else [self._go(frame, rung)]
+
+    def _spent_s(self, now: float) -> float:
+        """What the picture took of the loop's time or, beside it, of the model's: of the one that has less to spare."""
+        spent_s, taken = now - self._began_s, self._taken
+        if taken is None:
+            return spent_s
+        return max(spent_s - max(0.0, taken.over_s - self._began_s), taken.look_s)
 
     def _strain(self, window: Window) -> Strain:
         *looks, rests = window.spent_s
@@ -151,8 +215,8 @@ class Pace(Generic[Eye]):
 
     def _go(self, frame: Frame, rung: Rung) -> PaceChange:
         down = rung.depth > self._rung.depth
-        if self._slow is not None and rung.max_fps != self._rung.max_fps:
-            self._slow(rung.max_fps)
+        if self.slow is not None and rung.max_fps != self._rung.max_fps:
+            self.slow(rung.max_fps)
         self._rung = rung
         state = self.state
         log.log(

@@ -3,6 +3,8 @@
 import threading
 import time
 
+import pytest
+
 from edgetrack.bench.stopwatch import REST, Stopwatch, threads_cpu_s
 
 NAP_S = 0.02
@@ -51,14 +53,15 @@ def test_time_outside_every_stage_is_the_rest() -> None:
     assert stopwatch.spent()[REST].wall_s >= NAP_S
 
 
-def test_a_thread_that_decodes_is_charged_to_capture() -> None:
+@pytest.mark.parametrize(("name", "stage"), [("capture gate", "capture"), ("capture gate, ahead", "take")])
+def test_threads_of_capture_are_told_from_others_by_their_names(name: str, stage: str) -> None:
     until = threading.Event()
 
     def burn() -> None:
         while not until.is_set():
             sum(range(1000))
 
-    thread = threading.Thread(target=burn, name="capture gate")
+    thread = threading.Thread(target=burn, name=name)
     thread.start()
     try:
         before = threads_cpu_s()
@@ -67,5 +70,5 @@ def test_a_thread_that_decodes_is_charged_to_capture() -> None:
     finally:
         until.set()
         thread.join()
-    assert after["capture"] > before["capture"]
+    assert after[stage] > before[stage]
     assert after["deliver"] == before["deliver"]

@@ -1,4 +1,4 @@
-"""The machinery of recordings, on one that does what the test says."""
+"""Recordings ahead of the loop, on one that does what the test says."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from edgetrack.capture.ahead import Ahead, Timed
+from edgetrack.capture.ahead import Ahead
+from edgetrack.capture.recording import Recorded, Timed
 from edgetrack.errors import CaptureError
+from edgetrack.types import Picture
 from tests.capture.contract import readers, take
 
-DEPTH = 2
+ROOM = 3
 
 
 class Scripted:
@@ -42,18 +44,24 @@ def numbered(count: int) -> Iterator[Timed]:
 
 def test_decoding_runs_ahead_of_the_loop_and_no_further() -> None:
     recording = Scripted(lambda: numbered(50))
-    with Ahead(recording, depth=DEPTH) as running:
+    with Ahead(Recorded(recording), room=ROOM) as running:
         take(running, 1)
         until = time.monotonic() + 10
-        while recording.decoded < DEPTH + 2 and time.monotonic() < until:
+        while recording.decoded < ROOM + 1 and time.monotonic() < until:
             time.sleep(0.01)
         time.sleep(0.05)
-        assert recording.decoded == DEPTH + 2  # one handed out, a queue full, one in the reader's hand
+        assert recording.decoded == ROOM + 1  # one handed out
 
 
 def test_what_was_begun_with_a_picture_comes_with_it() -> None:
-    begun = lambda picture, index: (picture, index)  # noqa: E731
-    with Ahead(Scripted(lambda: numbered(5)), begun) as running:
+    class Looks:
+        def due(self, index: int) -> bool:
+            return True
+
+        def begin(self, picture: Picture, index: int, done: Callable[[], None]) -> object:
+            return picture, index
+
+    with Ahead(Recorded(Scripted(lambda: numbered(5))), Looks()) as running:
         frames = take(running, 5)
     assert [frame.begun for frame in frames] == [(frame.picture, index) for index, frame in enumerate(frames)]
 
@@ -65,7 +73,7 @@ def test_a_slow_decoder_does_not_hold_the_loop() -> None:
         ready.wait()
         yield from numbered(1)
 
-    with Ahead(Scripted(slow)) as running:
+    with Ahead(Recorded(Scripted(slow))) as running:
         assert next(iter(running)) is None
         ready.set()
         assert len(take(running, 1)) == 1
@@ -76,7 +84,7 @@ def test_what_goes_wrong_midway_comes_after_the_pictures_before_it() -> None:
         yield from numbered(10)
         raise CaptureError("recording: cut off; copy it again")
 
-    with Ahead(Scripted(cut)) as running:
+    with Ahead(Recorded(Scripted(cut))) as running:
         assert len(take(running, 10)) == 10
         with pytest.raises(CaptureError, match="cut off"):
             take(running, 1)
@@ -89,5 +97,5 @@ def test_a_fault_in_the_reader_is_never_silence() -> None:
         yield from numbered(1)
         raise ZeroDivisionError
 
-    with Ahead(Scripted(faulty)) as running, pytest.raises(CaptureError, match="the reader died"):
+    with Ahead(Recorded(Scripted(faulty))) as running, pytest.raises(CaptureError, match="the reader died"):
         take(running, 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pytest
 
 from edgetrack.capture import PLACES, open_source
 from edgetrack.config import Capture, FileCapture, ImagesCapture, RtspCapture, SceneCapture
+from edgetrack.types import Picture
 from tests.capture import clips, contract
 from tests.capture.http_camera import HttpCamera
 from tests.capture.rtsp_server import RtspServer, missing
@@ -49,6 +50,21 @@ def capture(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Capture]
 
 def test_a_source_keeps_its_promises(capture: Capture) -> None:
     contract.check(open_source(capture), live=isinstance(capture, RtspCapture), size=SIZE)
+
+
+class Looks:
+    """Of a model that is done at once."""
+
+    def due(self, index: int) -> bool:
+        return True
+
+    def begin(self, picture: Picture, index: int, done: Callable[[], None]) -> object:
+        done()
+        return index
+
+
+def test_a_source_keeps_its_promises_when_looks_are_begun_ahead_of_the_loop(capture: Capture) -> None:
+    contract.check(open_source(capture, Looks()), live=isinstance(capture, RtspCapture), size=SIZE)
 
 
 def test_privacy_and_rotation_hold_for_every_source(capture: Capture) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
-import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from edgetrack.config import Config, DetectConfig, FileCapture, RuntimeConfig
+from edgetrack.config import DetectConfig, RuntimeConfig
 from edgetrack.detect.beside import Begun
 from edgetrack.detect.yolo import YoloDetector
-from edgetrack.parts import looks_ahead
+from edgetrack.errors import ModelError
+from edgetrack.image import Fit
 from tests.parts import blob_detector, walking_square
 
 
@@ -47,10 +48,24 @@ def test_nothing_is_begun_where_the_loop_looks_itself(tmp_path: Path) -> None:
     assert len(opened.detect(picture, None)) > 0
 
 
-def test_only_pictures_that_will_be_looked_at_are_begun(tmp_path: Path) -> None:
-    opened = detector(tmp_path, 1)
-    settings = DetectConfig(model="blob.onnx", every=3)
-    begin = looks_ahead(Config(capture=FileCapture(path="clip.mp4"), detect=settings), opened)
-    assert begin is not None
-    picture = np.zeros((192, 320, 3), np.uint8)
-    assert [isinstance(begin(picture, index), Begun) for index in range(7)] == [True, False, False] * 2 + [True]
+def test_whoever_began_a_look_is_told_when_it_is_over(tmp_path: Path) -> None:
+    over = threading.Event()
+    begun = detector(tmp_path, 1).begin(next(iter(walking_square(2))), over.set)
+    assert isinstance(begun, Begun)
+    begun.candidates.result()
+    assert over.wait(10)
+
+
+def test_a_model_that_fails_beside_the_loop_fails_in_the_loop_and_is_over(tmp_path: Path) -> None:
+    """A run on an input of another shape, as the model refuses it."""
+    opened, over = detector(tmp_path, 1), threading.Event()
+    picture = next(iter(walking_square(2)))
+    assert opened._beside is not None
+    for _ in range(2):  # inputs of one session
+        blob = opened._beside._inputs.get()
+        blob.array = blob.array[..., :-8]
+        opened._beside._inputs.put(blob)
+    begun = opened._beside.begin(picture, Fit.of((320, 192), (320, 192), "stretch"), over.set)
+    with pytest.raises(ModelError, match=r"blob\.onnx: cannot run"):
+        opened.detect(picture, begun)
+    assert over.wait(10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from edgetrack.errors import ConfigError
 from edgetrack.notify import Systemd
 from edgetrack.pace import Pace
 from edgetrack.pace.sensors import Sensors
-from edgetrack.parts import Parts, build
+from edgetrack.parts import Parts, build, looks_ahead
 from edgetrack.types import Detections, Frame, Picture, Tracks
 from tests.pace.sysfs import pi
 from tests.parts import blob_detector, walking_square, write_clip
@@ -131,6 +132,56 @@ def test_a_camera_is_looked_at_in_its_own_rhythm_whatever_was_dropped(tmp_path: 
     frames = [Frame(image, index, index / 10, 0.0, 0.0) for index in (0, 1, 4, 5, 6, 9)]
     looked = [frame.index for frame in frames if pace.turn(frame, Tracks.empty())]
     assert looked == [0, 4, 9]
+
+
+class Begins:
+    """A detector whose looks are over when the test says so."""
+
+    def __init__(self) -> None:
+        self.over: Callable[[], None] = lambda: None
+
+    def begin(self, picture: Picture, done: Callable[[], None]) -> object:
+        self.over = done
+        return "begun"
+
+
+def test_the_loop_is_told_what_was_decided_when_the_picture_was_taken() -> None:
+    """Every third picture is looked at, and the loop comes late: it would have said something else by then."""
+    settings = Config(capture=RtspCapture(url="rtsp://c"), detect=DetectConfig(model="m.onnx", every=3))
+    pace, image = Pace(settings, [Begins()]), np.zeros((60, 100, 3), np.uint8)
+    taken = [0, 1, 4, 5, 6, 9]
+    begun = [pace.begin(image, index, lambda: None) for index in taken]
+    frames = [Frame(image, index, index / 10, 0.0, 0.0) for index in taken]
+    looked = [frame.index for frame in frames if pace.turn(frame, Tracks.empty())]
+    assert looked == [index for index, look in zip(taken, begun, strict=True) if look] == [0, 4, 9]
+    assert pace.state.looks == 3
+
+
+@pytest.mark.parametrize(("look_s", "down"), [(0.08, False), (0.09, True)])
+def test_work_beside_the_loop_counts_by_the_busier_of_the_two(look_s: float, down: bool, tmp_path: Path) -> None:
+    """Ten pictures/s, a look and 60 ms of the loop after it: more than there is, were it one after the other."""
+    detect, pace_options = DetectConfig(model="m.onnx", every="auto"), PaceConfig(min_looks_s=3)
+    settings = Config(capture=RtspCapture(url="rtsp://c"), detect=detect, pace=pace_options)
+    now, eye, image = [0.0], Begins(), np.zeros((60, 100, 3), np.uint8)
+    pace, changes = Pace(settings, [eye], sensors=cold(tmp_path), clock=lambda: now[0]), []
+    for index in range(1, 60):
+        taken = index / 10
+        came, now[0] = max(now[0], taken), taken
+        pace.begin(image, index, lambda: None)
+        frame = Frame(image, index, taken, 0.0, captured=taken)
+        now[0] = taken + look_s
+        eye.over()
+        now[0] = came
+        pace.turn(frame, Tracks.empty())
+        now[0] = max(came, taken + look_s) + 0.06
+        changes += pace.done(frame)
+    assert bool(changes) == down
+
+
+@pytest.mark.parametrize("realtime", [True, False])
+def test_looks_begin_ahead_of_the_loop_with_the_ladder_and_not_with_the_gate(realtime: bool, tmp_path: Path) -> None:
+    assert looks_ahead(config(tmp_path, realtime=realtime)) == 1
+    assert looks_ahead(config(tmp_path, realtime=realtime, motion_gate=True)) == 0
 
 
 def test_a_recording_that_falls_behind_is_judged_by_the_time_that_it_takes(tmp_path: Path) -> None:
