@@ -26,7 +26,8 @@ from tests.publish.broker import Broker
 from tests.publish.outage import Audit
 
 FPS = 15
-FILM_S = 16
+ROUND_S = 16  # after which the same people come again
+ROUNDS = 40  # in the film: at its end file and decoder are opened anew, which no camera is
 SIZE = (320, 192)
 WARM_UP = 0.3  # of the run: until every buffer has been as full as it will be
 
@@ -44,7 +45,7 @@ def traffic() -> Iterator[NDArray[np.uint8]]:
     width, height = SIZE
     walks = [(0, 60, 16, 1, 1.0), (30, 90, 80, -1, 1.0), (70, 70, 144, 1, 1.0), (110, 100, 16, -1, 1.0)]
     walks += [(140, 60, 80, 1, 0.55), (165, 60, 144, -1, 1.0)]  # first picture, pictures, y, way, how far
-    for i in range(FPS * FILM_S):
+    for i in [*range(FPS * ROUND_S)] * ROUNDS:
         picture = np.full((height, width, 3), 20, np.uint8)
         for first, count, y, way, far in walks:
             if first <= i < first + count:

@@ -426,7 +426,7 @@ class MqttOutlet:
         if topic in self._refused_topics:
             self._refused_topics.discard(topic)
             if not self._refused_topics:
-                self._report("ok", "")
+                self._report("ok", "", "takes everything again")
 
     def _refuse(self, topic: str, key: int | None, code: int, name: str) -> None:
         with self._lock:
@@ -447,7 +447,7 @@ class MqttOutlet:
             link.step(0.05, self._wake)
         link.leave(self._wake)
 
-    def _report(self, state: Literal["ok", "degraded"], reason: str) -> None:
+    def _report(self, state: Literal["ok", "degraded"], reason: str, good: str = "connected") -> None:
         """Say it once, when it changes."""
         with self._lock:
             changed = self._standing != (state, reason)
@@ -458,7 +458,7 @@ class MqttOutlet:
         if reason:
             log.warning("%s: %s", self._options.url, reason)
         else:
-            log.info("%s: connected, %d messages are waiting", self._options.url, queued)
+            log.info("%s: %s, %d messages are waiting", self._options.url, good, queued)
 
 
 def pause_s(failures: int) -> float:

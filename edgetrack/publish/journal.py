@@ -116,9 +116,7 @@ class Journal:
         if self._outbox is not None:
             self._outbox.close()
             self._outbox = None
-        if self._lock_file is not None:
-            os.close(self._lock_file)
-            self._lock_file = None
+        self._unlock()
 
     # --- in the thread ---
 
@@ -169,6 +167,7 @@ class Journal:
         self._ledger.keep(changes)
         for _ in range(2):  # a file that turns out to be broken gives way to a new one
             if self._outbox is not None and self._outbox.gone:
+                self._unlock()  # that file may be gone too
                 self._fail(OutboxError("the file was deleted", broken=True))
             if self._outbox is None and time.monotonic() >= self._reopen_at:
                 self._try_disk()
@@ -237,6 +236,11 @@ class Journal:
                 os.close(descriptor)
                 raise OutboxError("another daemon runs with the same device and camera; give each its own") from None
             self._lock_file = descriptor
+
+    def _unlock(self) -> None:
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
 
     def _fail(self, error: OutboxError) -> None:
         with self._more:

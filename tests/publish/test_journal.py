@@ -270,6 +270,17 @@ def test_two_daemons_of_one_name_do_not_share_a_file(tmp_path: Path) -> None:
         assert "another daemon runs with the same device and camera" in outbox_state(two).reason
 
 
+def test_they_do_not_share_it_after_the_folder_was_emptied_either(tmp_path: Path) -> None:
+    """The lock lies in the folder too."""
+    with to_file(tmp_path / "a.jsonl") as one:
+        for path in (tmp_path / "state").iterdir():
+            path.unlink()
+        one.publish([crossing()])
+        wait_sent(one)
+        with to_file(tmp_path / "b.jsonl") as two:
+            assert "another daemon runs with the same device and camera" in outbox_state(two).reason
+
+
 def test_the_state_folder_is_the_configured_one_else_systemds_else_the_users_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
