@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 
@@ -52,9 +52,17 @@ def mot_report(
             scores.append((sequence.name, mot.evaluate(read_truth(_truth(sequence)), tracks)))
         else:
             scores += _kitti(sequence, results, detections, min_score, config)
+    return _form([(name, mot.record(s)) for name, s in [*scores, *_sums(scores)]], as_json)
+
+
+def _sums(scores: Sequence[tuple[str, mot.Scores]]) -> Iterator[tuple[str, mot.Scores]]:
+    """All together, and each of KITTI's classes where there is more than one sequence."""
+    for kind in KITTI_ALIKE:
+        of_kind = [s for name, s in scores if name.endswith(f" {kind}")]
+        if len(of_kind) > 1:
+            yield f"{kind}s together", reduce(mot.Scores.__add__, of_kind)
     if len(scores) > 1:
-        scores.append(("together", reduce(mot.Scores.__add__, (s for _, s in scores))))
-    return _form([(name, mot.record(s)) for name, s in scores], as_json)
+        yield "together", reduce(mot.Scores.__add__, (s for _, s in scores))
 
 
 def counts_report(

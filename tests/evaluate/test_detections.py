@@ -25,6 +25,14 @@ def test_kitti_is_scored_by_class(shared: Path) -> None:
     assert scores["0000 car"]["HOTA"] > 60
 
 
+def test_kitti_is_summed_by_class(shared: Path) -> None:
+    data = shared / "data/mot-gt"
+    sequences = [data / "KITTI-label_02/0000.txt", data / "KITTI-label_02/0010.txt"]
+    scores = json.loads(mot_report(sequences, detections=str(data / "KITTI-det_pointrcnn"), as_json=True))
+    assert list(scores)[4:] == ["cars together", "pedestrians together", "together"]
+    assert scores["cars together"]["FP"] == scores["0000 car"]["FP"] + scores["0010 car"]["FP"]
+
+
 def test_a_folder_without_a_frame_rate_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "seqinfo.ini").write_text("[Sequence]\nseqLength=10\n")
     with pytest.raises(ConfigError, match=r"seqinfo\.ini: 'framerate'; expected numbers frameRate and seqLength"):
