@@ -123,6 +123,9 @@ def _add_bench(kinds: Any) -> None:
     verb = kinds.add_parser("run", help="the whole daemon of a configuration against its detector alone")
     verb.add_argument("config", type=Path, metavar="CONFIG")
     verb.add_argument("--seconds", type=number(1, 3600), default=15.0, help="of each measurement; default: 15")
+    verb.add_argument(
+        "--against", default="", metavar="FILE", help="the model that runs alone; default: the configuration's own"
+    )
     verb.add_argument("--json", action="store_true")
     verb.set_defaults(verb=bench_run)
 
@@ -287,7 +290,7 @@ def schema(arguments: argparse.Namespace) -> int:
 def bench_run(arguments: argparse.Namespace) -> int:
     from edgetrack.bench import daemon
 
-    print(daemon.main(arguments.config, arguments.seconds, arguments.json))
+    print(daemon.main(arguments.config, arguments.seconds, arguments.json, arguments.against))
     return 0
 
 

@@ -9,6 +9,8 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, cast
 
+import msgspec
+
 from edgetrack import app
 from edgetrack.bench.stopwatch import Cost, Stopwatch, threads_cpu_s
 from edgetrack.capture import Source
@@ -105,8 +107,11 @@ def each(cost: Cost) -> Cost:
     return Cost(cost.wall_s / TURN, cost.cpu_s / TURN)
 
 
-def alternate(config: Config, seconds: float) -> tuple[list[Turn], tuple[int, int], tuple[str, ...]]:
+def alternate(config: Config, seconds: float, against: str = "") -> tuple[list[Turn], tuple[int, int], tuple[str, ...]]:
     """Run the daemon of this configuration for `seconds`.
+
+    Args:
+        against: another model that runs alone; empty: the daemon's own.
 
     Returns:
         The turns, the pictures' width and height in px, and what the model ran on.
@@ -118,7 +123,9 @@ def alternate(config: Config, seconds: float) -> tuple[list[Turn], tuple[int, in
     stopwatch = Stopwatch()
     parts = build(config)
     detector = cast(YoloDetector, parts.detector)
-    prepare, infer = detector.prepare, detector.model.run  # as they are before they are watched
+    plain = msgspec.structs.replace(config.detect, model=against, size=None, head="auto", ahead=0)
+    alone = YoloDetector(plain, config.runtime) if against else detector
+    prepare, infer = alone.prepare, alone.model.run  # as they are before they are watched
     source = Alternating(parts.source, stopwatch, lambda frame: partial(infer, prepare(frame.picture)[0]), seconds)
     for owner, method, stage in (
         (detector, "detect", "decode"),

@@ -45,6 +45,7 @@ class DaemonCost:
 
     machine: str
     model: str
+    against: str  # what runs alone: the same, or what it was made from
     providers: tuple[str, ...]
     threads: int
     embed: str
@@ -66,22 +67,26 @@ class DaemonCost:
     alone: Alone  # as a process of its own
 
 
-def measure(config: Config, seconds: float) -> DaemonCost:
+def measure(config: Config, seconds: float, against: str = "") -> DaemonCost:
     """Run the daemon twice for `seconds`: by turns with the model alone, then as a process of its own.
 
     Nobody hears of it: brokers of the configuration are stood in for by one on this machine, files and state by a
     folder that goes. A recording is repeated, and read as fast as it goes where the two take turns.
+
+    Args:
+        against: file of another model that runs alone, such as the one that the daemon's was made lean from.
 
     Raises:
         EdgetrackError: the daemon cannot run.
     """
     with TemporaryDirectory(prefix="edgetrack-bench-") as name, stood_in(config, Path(name)) as (own, broker):
         alone = run_alone(own, Path(name), seconds)
-        turns, size, providers = alternate(unpaced(own), seconds)
+        turns, size, providers = alternate(unpaced(own), seconds, against)
     live = isinstance(config.capture, LiveOptions)
     return DaemonCost(
         machine=machine(),
         model=Path(config.detect.model).name,
+        against=Path(against or config.detect.model).name,
         providers=providers,
         threads=config.runtime.threads or default_threads(),
         embed=str(config.embed.__struct_config__.tag),
@@ -165,11 +170,13 @@ def table(cost: DaemonCost) -> str:
     threads = f"{cost.threads} thread{'s' if cost.threads > 1 else ''}"
     lines = [
         f"{cost.machine}; {cost.model} on {', '.join(cost.providers)}, {threads}; embed {cost.embed}",
+        *([f"against {cost.against}"] if cost.against != cost.model else []),
         f"{cost.source}, {cost.size[0]} x {cost.size[1]} px, {cost.pictures} pictures; {cost.broker or 'no broker'}",
         "",
         "each                 frames/s       ms   CPU ms",
     ]
-    for name, each in (("the model alone", cost.bare), ("the whole daemon", cost.daemon)):
+    bare = "the model alone" if cost.against == cost.model else "the other alone"
+    for name, each in ((bare, cost.bare), ("the whole daemon", cost.daemon)):
         lines.append(f"{name:19} {1e3 / each.wall_ms:9.1f} {each.wall_ms:8.2f} {each.cpu_ms:8.2f}")
     share = f"{cost.efficiency:9.2f}" if not cost.paced else "        -"
     lines += [f"{'against the model':19} {share} {'':8} {cost.cpu_ratio:8.2f}"]
@@ -195,7 +202,7 @@ def table(cost: DaemonCost) -> str:
     return "\n".join(lines)
 
 
-def main(config_path: Path, seconds: float = 15.0, as_json: bool = False) -> str:
+def main(config_path: Path, seconds: float = 15.0, as_json: bool = False, against: str = "") -> str:
     """The figures as text for people, or as one JSON object."""
-    cost = measure(load(config_path), seconds)
+    cost = measure(load(config_path), seconds, against)
     return json.dumps(asdict(cost), indent=2) if as_json else table(cost)

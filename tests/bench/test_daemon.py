@@ -113,3 +113,11 @@ def test_a_source_too_short_for_one_turn_is_told_of(tmp_path: Path) -> None:
     told = settings(tmp_path, capture={"kind": "scene", "seconds": 1, "fps": 10})
     with pytest.raises(CaptureError, match=r"fewer than 30 pictures in 2 s; set capture\.loop"):
         daemon.measure(load(write_config(tmp_path / "bench.yaml", **told)), SECONDS)
+
+
+def test_a_lean_model_is_measured_against_the_one_that_it_came_from(tmp_path: Path) -> None:
+    told = settings(tmp_path)
+    other = str(blob_detector(tmp_path / "delivered.onnx"))
+    cost = daemon.measure(load(write_config(tmp_path / "bench.yaml", **told)), SECONDS, against=other)
+    assert cost.against == "delivered.onnx"
+    assert "against delivered.onnx" in daemon.table(cost)
