@@ -46,6 +46,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 # --- capture ---------------------------------------------------------------------------------------------------------
 
 
+Loop = Annotated[bool, Meta(description="start again at the end; time goes on")]
+ReadingPace = Annotated[
+    Literal["realtime", "fast"], Meta(description="realtime: as a camera would deliver it; fast: as fast as it goes")
+]
+
+
 class CaptureOptions(Settings, frozen=True, kw_only=True):
     """Settings that every source has."""
 
@@ -78,11 +84,8 @@ class FileCapture(CaptureOptions, frozen=True, kw_only=True, tag_field="kind", t
     """A video file, every frame of it, with the file's own times."""
 
     path: Annotated[InputFile, Meta(min_length=1, description="video file")]
-    loop: Annotated[bool, Meta(description="start again at the end; time goes on")] = False
-    pace: Annotated[
-        Literal["realtime", "fast"],
-        Meta(description="realtime: as a camera would deliver it; fast: as fast as it goes"),
-    ] = "fast"
+    loop: Loop = False
+    pace: ReadingPace = "fast"
 
 
 class ImagesCapture(CaptureOptions, frozen=True, kw_only=True, tag_field="kind", tag="images"):
@@ -94,11 +97,8 @@ class ImagesCapture(CaptureOptions, frozen=True, kw_only=True, tag_field="kind",
     fps: Annotated[
         Annotated[float, Meta(gt=0, le=1000)] | None, Meta(description="frames/s; null: from seqinfo.ini, else 25")
     ] = None
-    loop: Annotated[bool, Meta(description="start again at the end; time goes on")] = False
-    pace: Annotated[
-        Literal["realtime", "fast"],
-        Meta(description="realtime: as a camera would deliver it; fast: as fast as it goes"),
-    ] = "fast"
+    loop: Loop = False
+    pace: ReadingPace = "fast"
 
 
 class RtspCapture(LiveOptions, frozen=True, kw_only=True, tag_field="kind", tag="rtsp"):
@@ -149,7 +149,7 @@ class SceneCapture(CaptureOptions, frozen=True, kw_only=True, tag_field="kind", 
     fps: Annotated[float, Meta(ge=1, le=120, description="frames/s")] = 15.0
     width: Annotated[int, Meta(ge=64, le=4096, description="px")] = 640
     height: Annotated[int, Meta(ge=64, le=4096, description="px")] = 360
-    pace: Annotated[Literal["realtime", "fast"], Meta(description="as for file")] = "fast"
+    pace: ReadingPace = "fast"
 
 
 Capture = FileCapture | ImagesCapture | RtspCapture | V4l2Capture | GstreamerCapture | PicameraCapture | SceneCapture
