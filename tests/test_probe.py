@@ -27,7 +27,10 @@ def test_a_camera_without_pictures_is_told_with_the_reason_and_does_not_hide_the
     model, camera = probe.probe(config)
     assert str(model).startswith("detect: blobs.onnx: ")
     assert isinstance(camera, CaptureError)
-    assert str(camera) == ("capture: no picture within 1 s: Connection refused; see that the camera is on and in reach")
+    assert str(camera) == (
+        "capture: no picture within 1 s: Connection refused; check the port in capture.url; "
+        "see that the camera is on and in reach"
+    )
 
 
 def test_the_follower_is_opened_too(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ class RtspCamera:
         except av.HTTPNotFoundError as error:
             raise OSError(f"{why(error)}; check the path in capture.url") from error
         except ConnectionRefusedError as error:
-            raise OSError(f"{why(error)}; is the camera on, and is this its port?") from error
+            raise OSError(f"{why(error)}; check the port in capture.url") from error
         except av.InvalidDataError as error:
             late = time.monotonic() - began >= config.open_timeout_s
             raise OSError(NO_ANSWER if late else "what answers sends no video") from error

@@ -211,7 +211,7 @@ class MqttOutlet:
                 return
             self._away = True
             steady = time.monotonic() > began + STEADY_S
-            failures = 1 if steady else failures + 1
+            failures = 1 if steady or self._depth.by_probe else failures + 1
             lost = 0 if reason != trouble.LOST else 1 if steady else lost + 1  # connections, one after the other
             self._report("degraded", trouble.TWIN if lost >= 3 else reason)
             self._leaving.wait(pause_s(failures))  # cut short by leaving, which gets one last try

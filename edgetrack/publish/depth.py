@@ -43,7 +43,7 @@ class Depth:
         self._path: bool | None = None  # whether a probe gets through at all
         self._rounding = True
         self._broke = (0, 0)  # bytes of a probe that broke connections, and how many
-        self._by_probe = False  # it broke the last one
+        self.by_probe = False  # one ended the last connection
         self._need = 0  # bytes that wait for a probe
         self._probe = 0  # bytes of the probe under way; 0: none
         self._mid, self._mark, self._end = 0, b"", b""
@@ -68,9 +68,9 @@ class Depth:
 
         What was found out needs one more proof then, instead of TRIES.
         """
-        if self._limit < math.inf and not self._by_probe:
+        if self._limit < math.inf and not self.by_probe:
             self._broke, self._limit, self._rounding = (int(self._limit), TRIES - 1), math.inf, False
-        self._by_probe = False
+        self.by_probe = False
         self._link, self._told = link, link.max_bytes
         self._need = self._probe = 0
         self._until = math.inf
@@ -151,13 +151,13 @@ class Depth:
         if probe:
             before, times = self._broke
             self._broke = (probe, times + 1 if probe >= before > 0 else 1)  # what is larger breaks it all the more
-            self._by_probe = True
+            self.by_probe = True
             enough = self._broke[1] >= TRIES
             if probe == BARE and enough:
                 self._give_up()
             elif probe != BARE and (enough or probe != self._need):
                 self._too_large(probe)
-            return trouble.BREAKS.format(self.topic, "" if probe == BARE else f" of {probe} bytes")
+            return trouble.BREAKS.format("" if probe == BARE else f" of {probe} bytes")
         if under_way and self._path is not False:
             self._proved = 0  # one of them may be too large
         return ""

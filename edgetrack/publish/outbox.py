@@ -29,7 +29,10 @@ PAGE_BYTES = 1024
 CHECK_EVERY = 256  # events between looks at size and age
 PLAUSIBLE_UTC = 1.7e9  # an older date comes from a clock that was not set: it tells no age
 BUSY_S = 2.0
-REMEDY = {  # what SQLite says -> what to do
+REMEDY = {  # what SQLite and the system say -> what to do
+    "No space left on device": "make room",
+    "Read-only file system": "it must be on a disk that this user may write to",
+    "Permission denied": "it must be on a disk that this user may write to",
     "database or disk is full": "make room",
     "attempt to write a readonly database": "it must be on a disk that this user may write to",
     "unable to open database file": "its folder must be on a disk that this user may write to",
@@ -228,12 +231,15 @@ def faults() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        remedy = REMEDY.get(str(error), "")
-        raise OutboxError(f"{error}; {remedy}" if remedy else str(error)) from error
+        raise OutboxError(_with_remedy(str(error))) from error
     except sqlite3.Error as error:
         raise OutboxError(str(error), broken=True) from error
     except OSError as error:
-        raise OutboxError(error.strerror or str(error)) from error
+        raise OutboxError(_with_remedy(error.strerror or str(error))) from error
+
+
+def _with_remedy(reason: str) -> str:
+    return f"{reason}; {REMEDY[reason]}" if reason in REMEDY else reason
 
 
 def set_aside(path: Path) -> Path:

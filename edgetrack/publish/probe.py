@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import socket
 import time
@@ -53,7 +54,8 @@ def _broker(config: Config, options: MqttPublish) -> str:
         hears = _hears(link, wake, f"{topic}/request") if options.requests.allow else ""
         link.leave(wake)
     where = f"{options.url}: MQTT {options.version}, connected in {connected_ms:.0f} ms"
-    return f"{where}, may write below {topic}{hears}"
+    most = f", takes {link.max_bytes} bytes at once" if link.max_bytes < math.inf else ""
+    return f"{where}, may write below {topic}{hears}{most}"
 
 
 def _hears(link: Link, wake: socket.socket, topic: str) -> str:

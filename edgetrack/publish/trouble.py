@@ -16,9 +16,7 @@ TWIN = "connection lost, again and again; does another client use the same clien
 or does the broker close it over what is sent? its log says which"
 NO_ECHO = "a probe sent to {} does not come back: the broker denies this device to write there or to read it back; \
 check its access list, or use version: 5, which tells what is denied"
-BREAKS = (
-    "the broker closes the connection on a probe{1}, sent to {0}: it takes nothing that large, or nothing on that topic"
-)
+BREAKS = "the broker closed the connection on a probe{}; finding out what it takes"
 NOT_HEARD = "the broker does not let this device read {}, where requests come; check its access list"
 UNKNOWN_AUTHORITY = "the broker's certificate comes from an authority that is not trusted; name its PEM file in ca_file"
 

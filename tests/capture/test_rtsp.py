@@ -118,7 +118,7 @@ def test_a_camera_that_is_not_there_is_waited_for(caplog: pytest.LogCaptureFixtu
         frames = iter(source)
         assert [next(frames) for _ in range(3)] == [None] * 3
         assert source.state.state == "degraded"
-        assert source.state.reason == "Connection refused; is the camera on, and is this its port?"
+        assert source.state.reason == "Connection refused; check the port in capture.url"
     assert len(warnings(caplog)) == 1
     assert "s3cret" not in caplog.text
 
