@@ -52,7 +52,7 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
     with parts.publisher as publisher, recorder, parts.source as source, Service(VERBS, publisher) as service:
         publisher.blind = lambda: source.state.blind_s
         parts.scene.restore(publisher.restored)
-        recorder.begin(parts.config, parts.detector.names, publisher.restored)
+        recorder.begin(parts.config, parts.detector.names, parts.tracker, parts.scene)
         publisher.put_right()  # while models were loaded; nobody has counted yet
         publisher.publish([describe(parts), *parts.scene.snapshot(time.time(), time.monotonic())])
         systemd.ready()

@@ -244,7 +244,7 @@ def replay(arguments: argparse.Namespace) -> int:
     config = None if arguments.config is None else load(arguments.config, files=False)
     story = told(arguments.recording, config, arguments.events)
     if story.damage:
-        log.warning("%s; what came before it was used", story.damage)
+        log.warning("%s; all else was used", story.damage)
     print(as_json(story) if arguments.json else report(story, arguments.config))
     return 0 if story.explained else 1
 

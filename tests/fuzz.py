@@ -37,6 +37,7 @@ from edgetrack.config import (
     LineConfig,
     RequestsConfig,
     RuntimeConfig,
+    TrackConfig,
     ZoneConfig,
 )
 from edgetrack.configfile import load
@@ -49,6 +50,7 @@ from edgetrack.errors import EdgetrackError
 from edgetrack.parts import build
 from edgetrack.publish.desk import Desk
 from edgetrack.publish.encoder import Encoder
+from edgetrack.record import Idle, Recorder
 from edgetrack.record.replay import replay
 from edgetrack.record.tape import BLOCK, MAGIC
 from edgetrack.request import VERBS, Daemon, Reloaded, Service
@@ -57,7 +59,8 @@ from edgetrack.track.tracker import Tracker
 from edgetrack.types import Frame, Tracks
 from tests.parts import blob_detector, walking_square, write_clip
 from tests.publish.outage import rss_mb
-from tests.record.parts import record
+from tests.record.parts import Daemon as StreetDaemon
+from tests.record.parts import settings, street
 
 HANG_S = 30.0
 SHARE = {"config": 0.1, "request": 0.5, "model": 0.15, "video": 0.05, "recording": 0.2}
@@ -248,22 +251,33 @@ def video_inputs(folder: Path) -> One:
 
 
 def recording_inputs(folder: Path) -> One:
-    """A recording, damaged; half of them inside a block whose checksum is right again."""
-    record(folder / "street.rec", 40, width=8)
-    content = (folder / "street.rec").read_bytes()
-    block = zlib.decompress(content[len(MAGIC) + BLOCK.size :])
+    """A recording that begins among tracks, damaged; half of them inside a block whose checksum is right again."""
+    contents = [warm_recording(folder / f"{exact}.rec", exact) for exact in (False, True)]
     path = folder / "fuzzed.rec"
 
     def one(seed: int) -> None:
         draw = random.Random(seed)
+        content = draw.choice(contents)
         if draw.random() < 0.5:
             path.write_bytes(damaged(content, draw))
         else:
+            block = zlib.decompress(content[len(MAGIC) + BLOCK.size :])
             packed = zlib.compress(damaged(block, draw), 1)
             path.write_bytes(MAGIC + BLOCK.pack(len(packed), zlib.crc32(packed)) + packed)
         replay(path)
 
     return one
+
+
+def warm_recording(path: Path, exact: bool) -> bytes:
+    """Of a daemon that had seen something before: its head holds tracks, looks, crossings and visits."""
+    daemon = StreetDaemon(Idle(), settings(track=TrackConfig(exact=exact, gallery=10)))
+    film = list(street(60, width=8))
+    daemon.see(film[:40])
+    with Recorder(path, 100) as recorder:
+        daemon.record(recorder)
+        daemon.see(film[40:])
+    return path.read_bytes()
 
 
 KINDS: dict[str, Callable[[Path], One]] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -19,7 +18,9 @@ from edgetrack.config import (
     TrackConfig,
     ZoneConfig,
 )
-from edgetrack.types import Detections, Frame, LineCount, Tracks
+from edgetrack.scene.state import SceneState
+from edgetrack.track.state import TrackerState, little_endian
+from edgetrack.types import Detections, Frame, Tracks
 
 ONE_BYTE = np.zeros((1, 1, 1), np.uint8)
 MAX_PICTURE_PX = 100_000
@@ -50,19 +51,31 @@ class Entry(msgspec.Struct, array_like=True):
     """One entry; as an array, so that names cost nothing."""
 
 
+class Standing(Entry):
+    """How things stood between two pictures."""
+
+    meaning: Meaning
+    scene: SceneState
+    tracker: TrackerState | None  # None: is not known; the scene is then good for its counts alone
+
+    @property
+    def weight(self) -> int:
+        """That it takes in memory, about."""
+        lines, zones = len(self.scene.lines), len(self.scene.zones)
+        of_scene = (len(self.scene.lives) + len(self.scene.preludes)) * (1000 + 200 * (lines + zones))
+        return of_scene + (self.tracker.weight if self.tracker else 0)
+
+
 class Head(Entry, tag="head"):
     """Begins every file; `part` 0 also begins a start of the daemon, or what follows a hole in the recording."""
 
     version: str
     boot: str  # drawn at every start and after every hole
     part: int
-    whole: bool  # part 0 began with a tracker that knew nothing
     device: str
     camera: str
     names: tuple[str, ...]
-    meaning: Meaning
-    counts: tuple[tuple[str, dict[int, tuple[int, int]]], ...]  # of lines, as they stood
-    tallies: Tallies  # since part 0
+    standing: Standing
 
 
 class Boxes(Entry):
@@ -76,14 +89,15 @@ class Boxes(Entry):
 
     @classmethod
     def of_detections(cls, detections: Detections) -> Boxes:
-        embedding = b"" if detections.embedding is None else _bytes(detections.embedding, "<f4")
-        columns = _bytes(detections.xyxy, "<f4"), _bytes(detections.score, "<f4"), _bytes(detections.class_id, "<i4")
-        return cls(*columns, embedding)
+        embedding = b"" if detections.embedding is None else little_endian(detections.embedding, "<f4")
+        xyxy, score = little_endian(detections.xyxy, "<f4"), little_endian(detections.score, "<f4")
+        return cls(xyxy, score, little_endian(detections.class_id, "<i4"), embedding)
 
     @classmethod
     def of_tracks(cls, tracks: Tracks) -> Boxes:
-        columns = _bytes(tracks.xyxy, "<f8"), _bytes(tracks.score, "<f4"), _bytes(tracks.class_id, "<i4")
-        return cls(*columns, track_id=_bytes(tracks.track_id, "<i8"))
+        xyxy, score = little_endian(tracks.xyxy, "<f8"), little_endian(tracks.score, "<f4")
+        class_id, track_id = little_endian(tracks.class_id, "<i4"), little_endian(tracks.track_id, "<i8")
+        return cls(xyxy, score, class_id, track_id=track_id)
 
     @property
     def weight(self) -> int:
@@ -171,26 +185,14 @@ class End(Entry, tag="end"):
 
 
 class Mark(Entry, tag="mark"):
-    """What had become of it all so far, since part 0: ends every block."""
+    """What had become of it all since the head: ends every block."""
 
     events: int
-    sha256: bytes
+    sha256: bytes  # nothing where it is not known
     tallies: Tallies
 
 
 Anything = Head | Picture | Change | Reset | End | Mark
-
-
-def counts_of(counts: Sequence[LineCount]) -> tuple[tuple[str, dict[int, tuple[int, int]]], ...]:
-    return tuple((count.line, dict(count.counts)) for count in counts)
-
-
-def line_counts(counts: Sequence[tuple[str, Mapping[int, tuple[int, int]]]]) -> list[LineCount]:
-    return [LineCount(line, by_class, since_utc=0.0, utc=0.0, captured=0.0) for line, by_class in counts]
-
-
-def _bytes(array: NDArray[Any], kind: str) -> bytes:
-    return np.ascontiguousarray(array, kind).tobytes()
 
 
 def _array(content: bytes, kind: str, own: type[np.generic]) -> NDArray[Any]:

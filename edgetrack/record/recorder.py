@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from edgetrack import __version__
-from edgetrack.config import Config, LineConfig
+from edgetrack.config import Config
 from edgetrack.errors import PublishError
-from edgetrack.record.entries import Anything, Change, End, Head, Mark, Meaning, Picture, Reset, counts_of
-from edgetrack.record.tape import Tape, pack
-from edgetrack.record.told import Told
+from edgetrack.record.entries import Anything, Change, End, Meaning, Picture, Reset, Standing
+from edgetrack.record.idle import Idle
+from edgetrack.record.past import Past
+from edgetrack.record.tape import FILES, Tape, pack
+from edgetrack.scene import Scene
+from edgetrack.track.tracker import Tracker
 from edgetrack.types import Detections, Event, Frame, LineCount, PublishState, Tracks, ZoneOccupancy
 
 if TYPE_CHECKING:
@@ -30,49 +31,22 @@ MAX_QUEUED_BYTES = 32 * 2**20  # that wait for a slow disk; beyond, they are los
 REOPEN_S = 10.0  # between tries to use a disk that failed
 CLOSE_S = 0.5  # for the last block
 
-Item = tuple[Anything, Sequence[Event], int]  # bytes that it takes
+MAX_STATE_BYTES = 16 * 2**20  # of a tracker that remembers more (if exact, 80 tracks with 100 x 512) files begin cold
+MAX_STATE_SHARE = 0.5  # of a file
 
 
-class Idle:
-    """Records nothing."""
+class Item(NamedTuple):
+    """One entry; a part may begin after it."""
+
+    entry: Anything
+    events: Sequence[Event] = ()
+    standing: Standing | None = None  # how things stood after the entry, where the recorder had asked
 
     @property
-    def states(self) -> tuple[PublishState, ...]:
-        """How the recording is doing, if there is one."""
-        return ()
-
-    def begin(self, config: Config, names: Sequence[str], counts: Sequence[LineCount]) -> None:
-        """The tracker is new, the scene has these counts."""
-
-    def picture(
-        self,
-        frame: Frame,
-        detections: Detections | None,
-        refined: Tracks,
-        events: Sequence[Event],
-        shift: tuple[float, float] = (0.0, 0.0),
-    ) -> None:
-        """What came in, and what came of it."""
-
-    def change(self, config: Config) -> None:
-        """The scene was reconfigured."""
-
-    def reset(self, counts: Sequence[Event]) -> None:
-        """These counts of lines and peaks of zones began anew."""
-
-    def end(self, reason: str, utc: float, events: Sequence[Event]) -> None:
-        """Every track was ended."""
-
-    def leave(self) -> None:
-        """Begin to leave, at once; `__exit__` waits for it."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.leave()
+    def weight(self) -> int:
+        """Bytes in memory, about."""
+        own = self.entry.weight if isinstance(self.entry, Picture) else 1000
+        return own + 500 * len(self.events) + (self.standing.weight if self.standing else 0)
 
 
 class Recorder(Idle):
@@ -87,10 +61,11 @@ class Recorder(Idle):
 
     def __init__(self, path: Path, max_mb: float) -> None:
         self._path, self._max_bytes = path, max_mb * 2**20
-        self._more = threading.Condition()  # guards the next six
+        self._more = threading.Condition()  # guards the next seven
         self._queue: list[Item] = []
         self._queued_bytes = 0
         self._hole = self._leaving = False
+        self._asked = False  # for how things stand
         self._lost = self._written = 0
         self._reason = ""
         self._tape: Tape | None = None
@@ -106,8 +81,10 @@ class Recorder(Idle):
             told = PublishState("recording", state, self._reason, self._written, len(self._queue), self._lost)
         return (told,)
 
-    def begin(self, config: Config, names: Sequence[str], counts: Sequence[LineCount]) -> None:
-        self._past = Past(config, names, counts)
+    def begin(self, config: Config, names: Sequence[str], tracker: Tracker, scene: Scene) -> None:
+        self._past, self._meaning = Past(config, names), Meaning.of(config)
+        self._tracker, self._scene = tracker, scene
+        self._past.begin(self._standing())
         self._thread.start()
 
     def picture(
@@ -118,27 +95,36 @@ class Recorder(Idle):
         events: Sequence[Event],
         shift: tuple[float, float] = (0.0, 0.0),
     ) -> None:
-        self._put(Picture.of(frame, detections, refined, shift), events)
+        standing = self._standing() if self._asked else None
+        self._put(Item(Picture.of(frame, detections, refined, shift), events, standing))
 
     def change(self, config: Config) -> None:
-        self._put(Change(Meaning.of(config)))
+        self._meaning = Meaning.of(config)
+        self._put(Item(Change(self._meaning)))
 
     def reset(self, counts: Sequence[Event]) -> None:
         lines = tuple(count.line for count in counts if isinstance(count, LineCount))
         zones = tuple(count.zone for count in counts if isinstance(count, ZoneOccupancy))
         if lines or zones:
-            self._put(Reset(lines, zones))
+            self._put(Item(Reset(lines, zones)))
 
     def end(self, reason: str, utc: float, events: Sequence[Event]) -> None:
-        self._put(End(reason, utc), events)
+        self._put(Item(End(reason, utc), events))
 
-    def _put(self, entry: Anything, events: Sequence[Event] = ()) -> None:
-        size = entry.weight + 500 * len(events) if isinstance(entry, Picture) else 1000
+    def _standing(self) -> Standing:
+        """How things stand; without the tracker where that would take too much of a file."""
+        most = min(MAX_STATE_BYTES, MAX_STATE_SHARE * self._max_bytes / FILES)
+        tracker = self._tracker.state() if self._tracker.weight <= most else None
+        return Standing(self._meaning, self._scene.state(), tracker)
+
+    def _put(self, item: Item) -> None:
+        size = item.weight
         with self._more:
-            self._queue.append((entry, events, size))
+            self._queue.append(item)
             self._queued_bytes += size
+            self._asked = self._asked and item.standing is None
             if self._queued_bytes > MAX_QUEUED_BYTES:
-                self._hole = True
+                self._hole = self._asked = True
                 self._lost += len(self._queue)
                 self._queue.clear()
                 self._queued_bytes = 0
@@ -180,16 +166,38 @@ class Recorder(Idle):
                 self._queued_bytes = 0
             if hole:
                 self._past.forget()
-            if items:
-                self._keep(items)
+            self._keep(items)
+            if self._wanting and not self._past.due:
+                with self._more:
+                    self._asked = all(item.standing is None for item in self._queue)
+
+    @property
+    def _wanting(self) -> bool:
+        """A part should begin."""
+        return not self._past.known or self._tape is None or self._tape.full
 
     def _keep(self, items: Sequence[Item]) -> None:
+        """In a block or, where a part begins among them, two."""
+        start = 0
+        for end, item in enumerate(items, 1):
+            if item.standing is not None:
+                self._write(items[start:end])
+                start = end
+                if self._wanting:
+                    self._past.begin(item.standing)
+        self._write(items[start:])
+
+    def _write(self, items: Sequence[Item]) -> None:
         """All of it in one block, or none of it."""
+        if not items:
+            return
+        if not self._past.known:
+            self._lose(items)
+            return
         try:
             tape = self._ready()
-            head = self._past.head(new_file=tape.empty)
-            entries = [self._past.take(entry, events) for entry, events, _ in items]
-            tape.write(pack([*head, *entries, self._past.mark()]))
+            events = [event for item in items for event in item.events]
+            tape.write(pack(self._past.block([item.entry for item in items], events)))
         except OSError as error:
             self._fail(error, items)
             return
@@ -205,12 +213,17 @@ class Recorder(Idle):
             if time.monotonic() < self._reopen_at:
                 raise OSError(0, self._reason)
             self._tape = Tape(self._path, self._max_bytes)
-        if self._tape.full:
+        if self._past.due and (self._past.going_on or self._tape.full):
             self._tape.turn()
         return self._tape
 
+    def _lose(self, items: Sequence[Item]) -> None:
+        with self._more:
+            self._lost += len(items)
+
     def _fail(self, error: OSError, items: Sequence[Item]) -> None:
         self._past.forget()
+        self._lose(items)
         if self._tape is not None:
             self._tape.close()
             self._tape = None
@@ -219,59 +232,5 @@ class Recorder(Idle):
         reason = error.strerror or str(error)
         with self._more:
             told, self._reason = self._reason, reason
-            self._lost += len(items)
         if reason != told:
             log.warning("%s: %s; nothing is recorded until the disk can be used", self._path, reason)
-
-
-class Past:
-    """What a reader must know who begins in the middle, and what he must come to.
-
-    Args:
-        config, names: of the daemon.
-        counts: that the scene began with.
-    """
-
-    def __init__(self, config: Config, names: Sequence[str], counts: Sequence[LineCount]) -> None:
-        self._places, self._names = (config.device, config.camera), tuple(names)
-        self._meaning = Meaning.of(config)
-        self._counts = dict(counts_of(counts))
-        self._whole = True
-        self._begin()
-
-    def _begin(self) -> None:
-        self._boot, self._part = secrets.token_hex(4), -1
-        self._told = Told(self._names)
-
-    def forget(self) -> None:
-        """Something was lost: what follows is a recording of its own."""
-        self._whole = False
-        self._begin()
-
-    def head(self, new_file: bool) -> list[Anything]:
-        """Where a part begins, its head, as things stand."""
-        if self._part >= 0 and not new_file:
-            return []
-        self._part += 1
-        counts = tuple(self._counts.items())
-        about = self._boot, self._part, self._whole, *self._places, self._names, self._meaning
-        return [Head(__version__, *about, counts, dict(self._told.tallies))]
-
-    def take(self, entry: Anything, events: Sequence[Event]) -> Anything:
-        self._told.add(events)
-        self._counts |= {event.line: dict(event.counts) for event in events if isinstance(event, LineCount)}
-        if isinstance(entry, Reset):
-            self._counts |= {line: {} for line in entry.lines}
-        elif isinstance(entry, Change):
-            before = {line.name: line for line in self._meaning.lines}
-            self._meaning = entry.meaning
-            kept = [x.name for x in entry.meaning.lines if x.name in before and same_place(x, before[x.name])]
-            self._counts = {name: counts for name, counts in self._counts.items() if name in kept}
-        return entry
-
-    def mark(self) -> Mark:
-        return Mark(self._told.events, self._told.sha256, dict(self._told.tallies))
-
-
-def same_place(one: LineConfig, other: LineConfig) -> bool:
-    return (one.start, one.end) == (other.start, other.end)

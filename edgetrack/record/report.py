@@ -13,6 +13,12 @@ from edgetrack.config import Config
 from edgetrack.errors import PublishError
 from edgetrack.record.replay import Story, replay
 
+BEGINS = {
+    "start": [],
+    "middle": ["begins in the middle of a run, with the tracks that were open then: what came before is not kept"],
+    "cold": ["begins in the middle of a run, without the tracks that were open then: they are new here"],
+}
+
 
 def told(path: Path, config: Config | None, events: Path | None) -> Story:
     """Replay, and write the events to a file, a JSON object a line, if one is named."""
@@ -32,7 +38,7 @@ def report(story: Story, config: Path | None) -> str:
     starts = f", {story.starts} starts" if story.starts > 1 else ""
     what = f"{_time(story.first_utc)} to {_time(story.last_utc)} UTC ({hours:.2f} h), {story.pictures} pictures{starts}"
     lines = [f"{story.path}: {story.camera}, {what}, edgetrack {story.version}"]
-    lines += [f"{story.events} events, sha256 {story.sha256}", _verdict(story, config)]
+    lines += [f"{story.events} events, sha256 {story.sha256}", *BEGINS[story.begins], _verdict(story, config)]
     columns = ["recorded", config.name if config else "replayed"]
     counted = set(story.recorded | story.replayed)
     silent = story.places - {"/".join(key.split("/")[:2]) for key in counted}
@@ -53,6 +59,7 @@ def as_json(story: Story) -> str:
         "version": story.version,
         "first": _time(story.first_utc),
         "last": _time(story.last_utc),
+        "begins": story.begins,
         "starts": story.starts,
         "pictures": story.pictures,
         "events": story.events,
@@ -71,7 +78,7 @@ def _verdict(story: Story, config: Path | None) -> str:
     if story.same:
         return "the same events as when it was recorded"
     if story.same is None:
-        return "begins in the middle of a run: tracks that were open then are new here; not compared"
+        return "not compared with the events when it was recorded"
     if story.explained:
         return f"other events than edgetrack {story.version} had; this is {__version__}"
     return "NOT the same events as when it was recorded, by the same version of edgetrack; report it"

@@ -18,9 +18,12 @@ from typing import BinaryIO
 
 import msgspec
 
+from edgetrack.errors import ConfigError
+from edgetrack.record import format1
 from edgetrack.record.entries import Anything
 
-MAGIC = b"edgetrack recording 1\n"
+MAGIC = b"edgetrack recording 2\n"
+ANY = b"edgetrack recording "  # whatever its format
 BLOCK = struct.Struct("<II")
 MAX_BLOCK = 64 * 2**20  # bytes; a longer one is damage
 MAX_UNPACKED = 256 * 2**20
@@ -52,17 +55,26 @@ def read(path: Path) -> Iterator[Block]:
         OSError: it cannot be read.
         DamageError: it is no recording, or is damaged from here on.
     """
-    decoder = msgspec.msgpack.Decoder(Block)
     with path.open("rb") as file:
-        if file.read(len(MAGIC)) != MAGIC:
-            raise DamageError("is no recording of edgetrack")
+        decoder = _decoder(file.read(len(MAGIC)))
         while content := _content(file):
             try:
                 unpacked = zlib.decompressobj()
                 entries = decoder.decode(unpacked.decompress(content, MAX_UNPACKED))
-            except (zlib.error, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            except (zlib.error, msgspec.DecodeError, ValueError, RecursionError, ConfigError) as error:
                 raise DamageError(f"holds something unknown before byte {file.tell()}: {error}") from error
             yield entries
+
+
+def _decoder(magic: bytes) -> msgspec.msgpack.Decoder[Block] | format1.Reader:
+    """For blocks of a file that begins so."""
+    if magic == MAGIC:
+        return msgspec.msgpack.Decoder(Block)
+    if magic == format1.MAGIC:
+        return format1.Reader()
+    if magic.startswith(ANY):
+        raise DamageError("is in a later format than this edgetrack reads, 1 and 2; replay it with a newer one")
+    raise DamageError("is no recording of edgetrack; expected a file that `edgetrack run --record` wrote")
 
 
 def _content(file: BinaryIO) -> bytes:
@@ -109,27 +121,25 @@ class Tape:
         except OSError:
             file.close()
             raise
+        self._length, self._longest = good or len(MAGIC), 0  # bytes, of the file and of a block of it
         return file
 
     @property
-    def empty(self) -> bool:
-        return self._file.tell() <= len(MAGIC)
-
-    @property
     def full(self) -> bool:
-        """Its size asks for the next file."""
-        return self._file.tell() >= self._most
+        """One more block like the longest so far, and it would be longer than its share."""
+        return self._length + self._longest >= self._most
 
     def write(self, block: bytes) -> None:
         """Whole and on the disk, or not at all."""
-        at = self._file.tell()
         try:
             self._append(block)
             os.fdatasync(self._file.fileno())
         except OSError:
             with contextlib.suppress(OSError):  # whoever opens it next cuts it off
-                self._file.truncate(at)
+                self._file.truncate(self._length)
             raise
+        self._length += len(block)
+        self._longest = max(self._longest, len(block))
 
     def _append(self, content: bytes) -> None:
         rest = memoryview(content)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 
 from edgetrack.config import LineConfig
@@ -14,13 +15,23 @@ from edgetrack.types import Direction, LineCount
 
 
 @dataclass(slots=True)
-class _Passage:
+class Passage:
     """What one line knows of one track."""
 
     side: bool | None = None  # the side proved last; True: the positive one
     frame: int = 0  # of the newest change of side, proved or not
     time: float = 0.0
     on_segment: bool = False  # it went through the line, not round its end
+
+
+class LineState(msgspec.Struct, array_like=True, frozen=True):
+    """All that one line knows."""
+
+    name: str
+    since_utc: float | None
+    restored: bool
+    counts: dict[int, tuple[int, int]]
+    passages: dict[int, Passage]
 
 
 class Line:
@@ -37,7 +48,7 @@ class Line:
         self.since_utc: float | None = None
         self._restored = False  # it began to count before this daemon did
         self._counts: dict[int, tuple[int, int]] = {}
-        self._passages: dict[int, _Passage] = {}
+        self._passages: dict[int, Passage] = {}
         self.set(config, frozenset())
 
     def set(self, config: LineConfig, classes: frozenset[int]) -> None:
@@ -51,6 +62,16 @@ class Line:
         """Go on from what an earlier daemon had counted."""
         self._counts = {**dict.fromkeys(self._classes, (0, 0)), **count.counts}
         self.since_utc, self._restored = count.since_utc, True
+
+    def known(self) -> LineState:
+        """A copy of all."""
+        passages = {track_id: replace(passage) for track_id, passage in self._passages.items()}
+        return LineState(self.config.name, self.since_utc, self._restored, dict(self._counts), passages)
+
+    def resume(self, state: LineState) -> None:
+        """Go on as the line that knew this."""
+        self.since_utc, self._restored, self._counts = state.since_utc, state.restored, dict(state.counts)
+        self._passages = {track_id: replace(passage) for track_id, passage in state.passages.items()}
 
     def reset(self, since_utc: float) -> None:
         """Count from zero; who is on the way across still counts, from now on."""
@@ -86,7 +107,7 @@ class Line:
             if passage is None:
                 if self._classes and steps.class_id[i] not in self._classes:
                     continue
-                passage = self._passages[steps.track_id[i]] = _Passage()
+                passage = self._passages[steps.track_id[i]] = Passage()
             if changed[i]:
                 cut = steps.before[i] + (steps.foot[i] - steps.before[i]) * (old[i] / (old[i] - new[i]))
                 passage.frame, passage.time = steps.frame[i], steps.time[i]
@@ -98,7 +119,7 @@ class Line:
                 passage.side = sides[i]
         return happenings
 
-    def _held(self, passage: _Passage, time: float, period: float) -> bool:
+    def _held(self, passage: Passage, time: float, period: float) -> bool:
         return passage.side is None or time - passage.time >= self.config.min_s - SLACK * period
 
     def count(self, class_id: int, crossing: Happening) -> None:

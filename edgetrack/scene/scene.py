@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from operator import itemgetter
 
 import numpy as np
@@ -13,6 +14,7 @@ from edgetrack.scene.geometry import Points, foot_points
 from edgetrack.scene.lines import Line
 from edgetrack.scene.lives import Life, Moment
 from edgetrack.scene.schedule import Schedule
+from edgetrack.scene.state import SceneState
 from edgetrack.scene.steps import SLACK, Happening, Sighting, Steps, walk
 from edgetrack.scene.zones import Zone
 from edgetrack.types import EndReason, Event, Frame, LineCount, Tracks
@@ -75,6 +77,34 @@ class Scene:
         for line in self._lines:
             if line.config.name in by_name:
                 line.restore(by_name[line.config.name])
+
+    def state(self) -> SceneState:
+        """All that later events depend on, copied; but for the schedule, which goes by the clock."""
+        return SceneState(
+            newest=self._now,
+            period=self._period,
+            lives=[replace(life) for life in self._lives.values()],
+            preludes={track_id: list(prelude) for track_id, prelude in self._preludes.items()},
+            lines=[line.known() for line in self._lines],
+            zones=[zone.known() for zone in self._zones],
+        )
+
+    def resume(self, state: SceneState) -> None:
+        """Go on, to the last bit, as the scene of the same lines, zones and events that gave this state.
+
+        Raises:
+            ValueError: it is the state of no such scene; this one is as it was.
+        """
+        state.check([line.config.name for line in self._lines], [zone.config.name for zone in self._zones])
+        self._now, self._period = state.newest, state.period
+        self._lives = {life.track_id: replace(life) for life in state.lives}
+        self._preludes = {track_id: list(prelude) for track_id, prelude in state.preludes.items()}
+        for line, line_state in zip(self._lines, state.lines, strict=True):
+            line.resume(line_state)
+        for zone, zone_state in zip(self._zones, state.zones, strict=True):
+            zone.resume(zone_state)
+        if self._now:
+            self._scale(self._now.size)
 
     def observe(self, frame: Frame, tracks: Tracks) -> list[Event]:
         """What this frame brings.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import msgspec
 
 from edgetrack.config import ZoneConfig
 from edgetrack.scene.geometry import inside, pixels
@@ -13,7 +15,7 @@ from edgetrack.types import ZoneOccupancy
 
 
 @dataclass(slots=True)
-class _Visit:
+class Visit:
     """One stay of one track, short absences included; `entered` once it has lasted long enough to count."""
 
     class_id: int
@@ -24,6 +26,16 @@ class _Visit:
     last_time: float
     entered: bool = False
     dwells: int = 0  # dwell events told
+
+
+class ZoneState(msgspec.Struct, array_like=True, frozen=True):
+    """All that one zone knows."""
+
+    name: str
+    since_utc: float | None
+    inside: dict[int, int]
+    peak: dict[int, int]
+    visits: dict[int, Visit]
 
 
 class Zone:
@@ -38,7 +50,7 @@ class Zone:
         self.since_utc: float | None = None
         self._now: Counter[int] = Counter()  # visits that count, by class
         self._peak: Counter[int] = Counter()
-        self._visits: dict[int, _Visit] = {}
+        self._visits: dict[int, Visit] = {}
         self.set(config, frozenset())
 
     def set(self, config: ZoneConfig, classes: frozenset[int]) -> None:
@@ -60,6 +72,16 @@ class Zone:
         if self.since_utc is not None:
             self.since_utc += by_s
 
+    def known(self) -> ZoneState:
+        """A copy of all."""
+        visits = {track_id: replace(visit) for track_id, visit in self._visits.items()}
+        return ZoneState(self.config.name, self.since_utc, dict(self._now), dict(self._peak), visits)
+
+    def resume(self, state: ZoneState) -> None:
+        """Go on as the zone that knew this."""
+        self.since_utc, self._now, self._peak = state.since_utc, Counter(state.inside), Counter(state.peak)
+        self._visits = {track_id: replace(visit) for track_id, visit in state.visits.items()}
+
     def fits(self, config: ZoneConfig) -> bool:
         """The same zone, whatever else is set."""
         return (self.config.name, self.config.polygon) == (config.name, config.polygon)
@@ -78,14 +100,14 @@ class Zone:
                     continue
                 if visit is None:
                     start = steps.frame[i], steps.time[i]
-                    visit = self._visits[track_id] = _Visit(steps.class_id[i], *start, *start, steps.time[i])
+                    visit = self._visits[track_id] = Visit(steps.class_id[i], *start, *start, steps.time[i])
                 visit.last_frame, visit.last_time = steps.frame[i], steps.time[i]
                 visit.leave_time = steps.time[i] + steps.period[i]
                 yield from self._stay(track_id, visit, SLACK * steps.period[i])
             elif visit and steps.time[i] - visit.last_time >= self.config.min_s - SLACK * steps.period[i]:
                 yield from self.forget(track_id)
 
-    def _stay(self, track_id: int, visit: _Visit, slack: float) -> Iterator[Happening]:
+    def _stay(self, track_id: int, visit: Visit, slack: float) -> Iterator[Happening]:
         lasted = visit.leave_time - visit.time + slack
         if not visit.entered and lasted >= self.config.min_s:
             visit.entered = True

@@ -28,9 +28,14 @@ class Confidence:
         for kind, own in _by_class(class_id):
             typical = self.typical.get(kind) or _mean(score[own])
             if typical:
-                self.typical[kind] = typical
                 shares[own] = score[own].clip(None, 1) / typical
         return shares
+
+    def begin(self, score: Floats, class_id: Classes) -> None:
+        """The first detections (N,) of a class set its scale."""
+        for kind, own in _by_class(class_id):
+            if kind not in self.typical and (mean := _mean(score[own])):
+                self.typical[kind] = mean
 
     def learn(self, score: Floats, class_id: Classes) -> None:
         """From the detections (M,) that were matched to confirmed tracks on one look."""

@@ -67,6 +67,19 @@ class Gallery:
         if again.any():
             self.farthest[slots[again]] = (1 - self._similarity(slots[again], embeddings[again]).min(axis=1)).clip(0)
 
+    def filled(self, slots: Index) -> list[Floats]:
+        """Of every slot the places (up to depth, D) that were written to; not copied."""
+        return [self.ring[slot, :n] for slot, n in zip(slots.tolist(), self.written[slots].tolist(), strict=True)]
+
+    def fill(self, slots: Index, written: Index, farthest: Floats, embeddings: Floats) -> None:
+        """Write to empty slots what `filled` gave of others, one after the other."""
+        self.written[slots], self.farthest[slots] = written, farthest
+        ends = np.minimum(written, self.depth).cumsum()
+        for slot, places in zip(slots.tolist(), np.split(embeddings, ends[:-1]) if len(ends) else [], strict=True):
+            self.ring[slot, : len(places)] = places
+            if len(places):
+                self.anchor[slot] = places[0]
+
     def distance(self, slots: Index, embeddings: Floats) -> Floats:
         """Smallest cosine distance (P,) of each embedding (P, D) to those in its slot; infinite for an empty one."""
         similarity = self._similarity(slots, embeddings)

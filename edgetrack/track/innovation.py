@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 Array = NDArray[np.floating[Any]]
@@ -14,8 +16,10 @@ COARSE = 2.0  # the most that is believed
 RATE = 0.1  # per look; with KEPT chosen on the development sequences of docs/tracking.md
 KEPT = 0.95  # of the sums per look: their memory is about 20 looks
 FARTHEST = 0.3  # box heights; a leap, as of a mistaken match, counts no more than this
+FULL = 1e9  # beyond what any number of tracks can sum up to
 
 
+@dataclass(slots=True)
 class BoxNoise:
     """The variance of boxes, in units of the filter's own, from the innovations: measured minus predicted boxes.
 
@@ -26,16 +30,15 @@ class BoxNoise:
     Mehra 1970, On the identification of variances and adaptive Kalman filtering.
     """
 
-    def __init__(self) -> None:
-        self.variance = SURE
-        self._together = 0.0
-        self._alone = 0.0
+    variance: Annotated[float, Meta(ge=SURE, le=COARSE)] = SURE
+    together: Annotated[float, Meta(ge=-FULL, le=FULL)] = 0.0  # of products of innovations, look by look
+    alone: Annotated[float, Meta(ge=0, le=FULL)] = 0.0  # of their squares
 
     def learn(self, before: Array, now: Array) -> None:
         """From the innovations (M, 3) of two looks in a row, each row a track's, in box heights."""
         before, now = before.clip(-FARTHEST, FARTHEST), now.clip(-FARTHEST, FARTHEST)
-        self._together = KEPT * self._together + float((before * now).sum())
-        self._alone = KEPT * self._alone + float((before * before + now * now).sum()) / 2
-        if self._alone > 0:
-            factor = float(np.exp(-RATE * self._together / self._alone))
+        self.together = KEPT * self.together + float((before * now).sum())
+        self.alone = KEPT * self.alone + float((before * before + now * now).sum()) / 2
+        if self.alone > 0:
+            factor = float(np.exp(-RATE * self.together / self.alone))
             self.variance = min(max(self.variance * factor, SURE), COARSE)

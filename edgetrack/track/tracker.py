@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from edgetrack.track.gallery import Gallery
 from edgetrack.track.innovation import SURE, BoxNoise
 from edgetrack.track.look import Look, checked
 from edgetrack.track.matching import TRACK, Appearance, Live, Matches, Overlap, Recovery, vetoed
+from edgetrack.track.state import TrackerState, columns, weight
 from edgetrack.track.wanted import wanted
 from edgetrack.types import Detections, Tracks
 
@@ -134,6 +136,36 @@ class Tracker:
             kalman.update(live.state, rows, measured, boxes.xyxy_to_cxcyah(tracks.xyxy[good][given]).T)
         return self._snapshot()
 
+    @property
+    def weight(self) -> int:
+        """Bytes that `state` takes, about."""
+        return weight(self._live)
+
+    def state(self) -> TrackerState:
+        """All that later steps depend on, copied."""
+        return TrackerState(
+            time=self._time,
+            looks=self._looks,
+            looked=self._looked,
+            next_id=self._next_id,
+            typical=dict(self._confidence.typical),
+            box_noise=replace(self._box_noise),
+            width=self._width,
+            **columns(self._live),
+        )
+
+    def resume(self, state: TrackerState) -> None:
+        """Go on, to the last bit, as the tracker of the same configuration that gave this state.
+
+        Raises:
+            ValueError: it is the state of no such tracker; this one is as it was.
+        """
+        self._live = state.live(self.config)
+        self._time, self._looks, self._looked = state.time, state.looks, state.looked
+        self._next_id, self._width = state.next_id, state.width
+        self._confidence.typical = dict(state.typical)
+        self._box_noise = replace(state.box_noise)
+
     def _frames_until(self, time: float) -> float:
         """Since the last step."""
         if not math.isfinite(time):
@@ -156,7 +188,10 @@ class Tracker:
                 live.rows["slot"] = live.gallery.take(len(live.rows))
             else:
                 live.average = np.zeros((len(live.rows), self._width), np.float32)
-        share = np.ones(len(look.score)) if self.config.exact else self._confidence.share(look.score, look.class_id)
+        share = np.ones(len(look.score))
+        if not self.config.exact:
+            self._confidence.begin(look.score, look.class_id)
+            share = self._confidence.share(look.score, look.class_id)
         measured = self._filter.measurement_variance(live.state)
         matches = Matches(len(live.rows), len(look.score))
         if len(live.rows) and len(look.score):

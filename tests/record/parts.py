@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgetrack.config import Config, DetectConfig, FileCapture, LineConfig, ZoneConfig
-from edgetrack.record import Recorder
+from edgetrack.record import Idle, Recorder
 from edgetrack.record.told import Told
 from edgetrack.scene import Scene
 from edgetrack.track.tracker import Tracker
@@ -56,21 +56,26 @@ def street(pictures: int, seed: int = 1, width: int = 0) -> Iterator[Detections]
 class Daemon:
     """Tracker and scene as the loop runs them; `told` is what really happened."""
 
-    def __init__(self, recorder: Recorder, config: Config, counts: Sequence[LineCount] = (), every: int = 1) -> None:
-        self.recorder, self.told, self.lines = recorder, Told(NAMES), list[bytes]()
-        self._tracker, self._scene, self._every = Tracker(config.track), Scene(config, NAMES), every
-        self._scene.restore(counts)
+    def __init__(self, recorder: Idle, config: Config, counts: Sequence[LineCount] = (), every: int = 1) -> None:
+        self.config, self.told, self.lines = config, Told(NAMES), list[bytes]()
+        self.tracker, self.scene, self._every = Tracker(config.track), Scene(config, NAMES), every
+        self.scene.restore(counts)
         self._index = 0
-        recorder.begin(config, NAMES, counts)
+        self.record(recorder)
+
+    def record(self, recorder: Idle) -> None:
+        """From now on."""
+        self.recorder = recorder
+        recorder.begin(self.config, NAMES, self.tracker, self.scene)
 
     def see(self, pictures: Sequence[Detections] | Iterator[Detections]) -> None:
         for seen in pictures:
             time = self._index / FPS
             frame = Frame(np.zeros((SIZE[1], SIZE[0], 3), np.uint8), self._index, time, UTC + time, time)
             detections = None if self._index % self._every else seen
-            tracks = self._tracker.step(time, detections)
+            tracks = self.tracker.step(time, detections)
             refined = self._refined(tracks) if detections is None else tracks[:0]
-            events = self._scene.observe(frame, self._tracker.correct(refined))
+            events = self.scene.observe(frame, self.tracker.correct(refined))
             self.recorder.picture(frame, detections, refined, events)
             self._tell(events)
             self._index += 1
@@ -81,15 +86,15 @@ class Daemon:
         return tracks[tracks.confirmed][:2]
 
     def reload(self, config: Config) -> None:
-        self._scene.reconfigure(config)
+        self.scene.reconfigure(config)
         self.recorder.change(config)
 
     def reset(self, lines: Sequence[str], zones: Sequence[str]) -> None:
-        self.recorder.reset(self._scene.reset(lines, zones, UTC, 0.0))
+        self.recorder.reset(self.scene.reset(lines, zones, UTC, 0.0))
 
     def stop(self) -> None:
         utc = UTC + self._index / FPS
-        events = self._scene.end("shutdown", utc, 0.0)
+        events = self.scene.end("shutdown", utc, 0.0)
         self.recorder.end("shutdown", utc, events)
         self._tell(events)
 

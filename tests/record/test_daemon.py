@@ -126,3 +126,24 @@ def test_a_replay_of_something_else_ends_with_one_line(tmp_path: Path) -> None:
     done = edgetrack("replay", tmp_path / "other")
     assert done.returncode == 3
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_what_a_daemon_records_can_be_replayed_without_its_oldest_file(tmp_path: Path, config: dict[str, Any]) -> None:
+    """The file turns after the first block; the head of the next one knows the tracks, and on which side they are."""
+    recording, oldest = tmp_path / "walk.rec", tmp_path / "walk.rec.1"
+    path = write_config(tmp_path / "run.yaml", **live(config))
+    with running(path, *record(recording), "--record-mb", "0.005") as daemon:
+        until(lambda: recording.exists() and recording.stat().st_size > 100, 30, daemon.log.read_text)
+        wait_for_pictures(tmp_path)
+        assert daemon.stop() < 2
+    oldest.unlink()
+    replayed = edgetrack("replay", recording, "--events", tmp_path / "again.jsonl")
+    assert "begins in the middle of a run, with the tracks that were open then" in replayed.stdout
+    assert "the same events as when it was recorded" in replayed.stdout
+
+
+def wait_for_pictures(folder: Path) -> None:
+    """So many that the loop has told how things stand."""
+    events = folder / "events.jsonl"
+    length = events.stat().st_size
+    until(lambda: events.stat().st_size > length + 2000, 30, events.read_text)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from edgetrack.config import LineConfig, TrackConfig
 from edgetrack.errors import CaptureError, ConfigError
 from edgetrack.record import Recorder
+from edgetrack.record.entries import Head
 from edgetrack.record.replay import Story, replay
+from edgetrack.record.tape import MAGIC, pack, read
+from edgetrack.track.tracker import Tracker
 from edgetrack.types import LineCount
 from tests.record.parts import DOOR, Daemon, record, settings, street
 
@@ -140,6 +145,36 @@ def long_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Pat
     return path, daemon
 
 
+def rewritten(path: Path, change: Callable[[Head], Head]) -> None:
+    """With another head, and checksums that are right."""
+    blocks = [[change(entry) if isinstance(entry, Head) else entry for entry in block] for block in read(path)]
+    path.write_bytes(MAGIC + b"".join(map(pack, blocks)))
+
+
+def test_a_head_whose_tracker_is_damaged_is_refused_in_words(long_recording: tuple[Path, Daemon]) -> None:
+    path, _ = long_recording
+    spoilt = msgspec.structs.replace(Tracker().state(), rows=b"torn")
+
+    def damage(head: Head) -> Head:
+        return msgspec.structs.replace(head, standing=msgspec.structs.replace(head.standing, tracker=spoilt))
+
+    rewritten(path, damage)
+    with pytest.raises(CaptureError, match=r"street.rec: after picture 0: state of the tracker: rows: 4 bytes, expect"):
+        replay(path)
+
+
+def test_a_head_whose_scene_is_of_other_lines_is_refused_in_words(long_recording: tuple[Path, Daemon]) -> None:
+    path, _ = long_recording
+
+    def damage(head: Head) -> Head:
+        meaning = msgspec.structs.replace(head.standing.meaning, lines=[])
+        return msgspec.structs.replace(head, standing=msgspec.structs.replace(head.standing, meaning=meaning))
+
+    rewritten(path, damage)
+    with pytest.raises(CaptureError, match="state of the scene: is of other lines or zones than its settings"):
+        replay(path)
+
+
 def settle(recorder: Recorder) -> None:
     """Until nothing waits."""
     while recorder.states[0].queued:
@@ -185,14 +220,19 @@ def test_a_daemon_that_was_killed_leaves_a_recording_to_go_on_with(long_recordin
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        (b"", "is no recording of edgetrack"),
-        (b"RIFF....AVI ", "is no recording of edgetrack"),
+        (b"", "is no recording of edgetrack; expected a file that `edgetrack run --record` wrote"),
+        (b"RIFF....AVI ", "is no recording of edgetrack; expected a file that `edgetrack run --record` wrote"),
         (b"edgetrack recording 1\n", "holds nothing yet"),
+        (b"edgetrack recording 2\n", "holds nothing yet"),
+        (
+            b"edgetrack recording 3\n",
+            "is in a later format than this edgetrack reads, 1 and 2; replay it with a newer one",
+        ),
     ],
 )
 def test_what_is_no_recording_is_one_message(tmp_path: Path, content: bytes, found: str) -> None:
     (tmp_path / "other").write_bytes(content)
-    with pytest.raises(CaptureError, match=f"other: {found}; expected a file that `edgetrack run --record` wrote"):
+    with pytest.raises(CaptureError, match=f"other: {found}"):
         replay(tmp_path / "other")
 
 
