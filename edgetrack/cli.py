@@ -66,7 +66,8 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="edgetrack",
         description="Multi-object tracking for edge devices: camera in, track events and counts over MQTT out.",
-        epilog="Exit codes: 0 good, 2 configuration, 3 camera, 4 model, 5 publishing.",
+        epilog="Exit codes: 0 good, 1 a fault of edgetrack's own, or what demo or replay compare differs, "
+        "2 configuration, 3 camera, 4 model, 5 publishing.",
     )
     top.add_argument("--version", action="version", version=f"edgetrack {__version__}")
     top.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"], help="default: info")
