@@ -89,7 +89,8 @@ class Depth:
 
     def step(self, under_way: dict[int, tuple[str, int | None]]) -> bool:
         """Send the probe that is wanted, look after the one under way; True: nothing comes back, said once."""
-        if not self._probe and self._need and not (self._echoes and self._link.granted.get(self.topic) is None):
+        asked = self._echoes and self._link.granted.get(self.topic) is None  # to read it, and not answered yet
+        if not self._probe and self._need and not asked and len(under_way) < self._link.window:
             self._send(under_way)
         if self._probe and self._back:
             self._pass()
