@@ -53,6 +53,9 @@ class Screen:
     ) -> None:
         self._stop.set()
         self._thread.join()
+        if self._height:  # the title stays; what comes of it all is told below
+            self._out.write(f"\x1b[{self._height - 1}A\x1b[J")
+            self._out.flush()
 
     def _show(self) -> None:
         told = time.monotonic()

@@ -76,7 +76,7 @@ def _add_resize(kinds: Any) -> None:
     size.add_argument("--size", type=_size, metavar="WxH", help="of the new input, px")
     verb.add_argument("--images", type=Path, required=True, metavar="DIR", help="pictures to judge it on")
     verb.add_argument("--labels", type=Path, metavar="DIR", help="what is in them; without, agreement with the model")
-    verb.add_argument("--limit", type=int, default=50, metavar="N", help="pictures at most; default: 50")
+    verb.add_argument("--limit", type=whole(1, 100_000), default=50, metavar="N", help="pictures at most; default: 50")
     verb.add_argument("--output", type=Path, metavar="FILE", help="default: FILE-WIDTHxHEIGHT.onnx")
     _add_gate(verb)
     verb.add_argument("--json", action="store_true")
