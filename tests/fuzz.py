@@ -68,6 +68,7 @@ One = Callable[[int], None]  # takes the seed of one input
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SPECIAL = np.array([np.nan, np.inf, -np.inf, 3.4e38, -3.4e38, 1e-45, -0.0, 0.0, 1.0, 1e6, -1e6], np.float32)
+NUMBERS = (-1, 0, 1, 2, 1e-300, 1e9, 2**31, 2**53, 1e18)
 
 
 def damaged(content: bytes, draw: random.Random) -> bytes:
@@ -251,22 +252,39 @@ def video_inputs(folder: Path) -> One:
 
 
 def recording_inputs(folder: Path) -> One:
-    """A recording that begins among tracks, damaged; half of them inside a block whose checksum is right again."""
+    """A recording that begins among tracks, damaged: as it is, in a block of right checksum, or in its numbers."""
     contents = [warm_recording(folder / f"{exact}.rec", exact) for exact in (False, True)]
     path = folder / "fuzzed.rec"
 
     def one(seed: int) -> None:
         draw = random.Random(seed)
-        content = draw.choice(contents)
-        if draw.random() < 0.5:
+        content, kind = draw.choice(contents), draw.randrange(3)
+        block = zlib.decompress(content[len(MAGIC) + BLOCK.size :])
+        if kind == 0:
             path.write_bytes(damaged(content, draw))
         else:
-            block = zlib.decompress(content[len(MAGIC) + BLOCK.size :])
-            packed = zlib.compress(damaged(block, draw), 1)
+            packed = zlib.compress(damaged(block, draw) if kind == 1 else other_numbers(block, draw), 1)
             path.write_bytes(MAGIC + BLOCK.pack(len(packed), zlib.crc32(packed)) + packed)
         replay(path)
 
     return one
+
+
+def other_numbers(block: bytes, draw: random.Random) -> bytes:
+    """One to three numbers are others, or bytes of arrays; most of them in the head, nothing else has changed."""
+    entries = msgspec.msgpack.decode(block)
+    for _ in range(draw.randint(1, 3)):
+        place, keys = entries[0] if draw.random() < 0.8 else entries, []
+        while isinstance(place, (list, dict)) and place:
+            keys = [place, draw.choice(list(place) if isinstance(place, dict) else range(len(place)))]
+            place = place[keys[1]]
+        if isinstance(place, bytes) and place:
+            at = draw.randrange(len(place))
+            new = draw.choice([draw.randbytes(1), np.float32(draw.choice(SPECIAL)).tobytes(), b"\xff" * 8, bytes(8)])
+            keys[0][keys[1]] = (place[:at] + new + place[at + len(new) :])[: len(place)]
+        elif isinstance(place, (int, float)):
+            keys[0][keys[1]] = draw.choice([type(place)(draw.choice(NUMBERS)), not place])
+    return msgspec.msgpack.encode(entries)
 
 
 def warm_recording(path: Path, exact: bool) -> bytes:

@@ -92,7 +92,7 @@ def test_a_reload_in_the_middle_is_replayed(tmp_path: Path, config: dict[str, An
         write_config(path, **live(config))
         daemon.process.send_signal(signal.SIGHUP)
         wait_for_crossings(daemon, tmp_path, "gate")
-        assert daemon.stop() < 2
+        daemon.stop()
     replayed = edgetrack("replay", tmp_path / "walk.rec", "--json")
     assert json.loads(replayed.stdout)["same"] is True
     assert json.loads(replayed.stdout)["replayed"].keys() >= {"line/door/person/in", "line/gate/person/in"}
@@ -135,7 +135,7 @@ def test_what_a_daemon_records_can_be_replayed_without_its_oldest_file(tmp_path:
     with running(path, *record(recording), "--record-mb", "0.005") as daemon:
         until(lambda: recording.exists() and recording.stat().st_size > 100, 30, daemon.log.read_text)
         wait_for_pictures(tmp_path)
-        assert daemon.stop() < 2
+        daemon.stop()
     oldest.unlink()
     replayed = edgetrack("replay", recording, "--events", tmp_path / "again.jsonl")
     assert "begins in the middle of a run, with the tracks that were open then" in replayed.stdout
