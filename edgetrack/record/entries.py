@@ -24,6 +24,7 @@ from edgetrack.types import Detections, Frame, Tracks
 
 ONE_BYTE = np.zeros((1, 1, 1), np.uint8)
 MAX_PICTURE_PX = 100_000
+MAX_INDEX = 2**53  # as in the scene's state
 
 Tallies = dict[str, int]  # "line/door/person/in" -> crossings, "zone/porch/person/entered" -> entries
 
@@ -160,6 +161,8 @@ class Picture(Entry, tag="picture"):
         """With an image of the right size that takes no memory."""
         if not (0 < self.width <= MAX_PICTURE_PX and 0 < self.height <= MAX_PICTURE_PX):
             raise ValueError(f"a picture of {self.width} x {self.height}")
+        if abs(self.index) > MAX_INDEX:
+            raise ValueError(f"a picture of number {self.index}")
         image = np.broadcast_to(ONE_BYTE, (self.height, self.width, 3))
         return Frame(image, self.index, self.time, self.utc, captured=self.time)
 

@@ -14,7 +14,7 @@ import pytest
 from edgetrack.config import LineConfig, TrackConfig
 from edgetrack.errors import CaptureError, ConfigError
 from edgetrack.record import Recorder
-from edgetrack.record.entries import Head
+from edgetrack.record.entries import Head, Picture
 from edgetrack.record.replay import Story, replay
 from edgetrack.record.tape import MAGIC, pack, read
 from edgetrack.track.tracker import Tracker
@@ -173,6 +173,22 @@ def test_a_head_whose_scene_is_of_other_lines_is_refused_in_words(long_recording
     rewritten(path, damage)
     with pytest.raises(CaptureError, match="state of the scene: is of other lines or zones than its settings"):
         replay(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [({"index": 2**63}, "a picture of number 9223372036854775808"), ({"width": 2**20}, "a picture of 1048576 x 360")],
+)
+def test_a_picture_that_no_camera_gives_is_refused_in_words(
+    long_recording: tuple[Path, Daemon], change: dict[str, int], found: str
+) -> None:
+    path, _ = long_recording
+    first, *rest = read(path)
+    at = next(i for i, entry in enumerate(first) if isinstance(entry, Picture))
+    first[at] = msgspec.structs.replace(first[at], **change)
+    path.write_bytes(MAGIC + b"".join(map(pack, [first, *rest])))
+    story = replay(path)
+    assert f"street.rec: after picture 0: {found}" in story.damage
 
 
 def settle(recorder: Recorder) -> None:
