@@ -158,7 +158,8 @@ class Ahead:
         """The next picture; None after WAIT_S without one."""
         with self._news:
             if not self._asked:
-                self._rounds_s.append(time.monotonic() - max(self._handed_s, self._last.over_s))
+                now = time.monotonic()  # the loop may know what a look found a moment before that is told to be over
+                self._rounds_s.append(now - max(self._handed_s, min(self._last.over_s, now)))
                 self._asked = True
                 self._news.notify_all()
             self._news.wait_for(lambda: self._ready or self._ended, WAIT_S)

@@ -189,7 +189,7 @@ def test_a_picture_that_is_not_looked_at_waits_for_the_loop_and_is_replaced_by_n
 
 @pytest.mark.parametrize(
     ("loop_s", "look_s", "pause_s"),
-    [(0.010, 0.015, 0.0), (0.100, 0.015, 0.085)],
+    [(10.0, 15.0, 0.0), (100.0, 15.0, 85.0)],
     ids=["the model is the slower one", "the loop is the slower one"],
 )
 def test_no_look_is_over_before_the_loop_can_be_back(
@@ -202,9 +202,17 @@ def test_no_look_is_over_before_the_loop_can_be_back(
         running._rounds_s.extend([loop_s, 2 * loop_s, loop_s, 3 * loop_s])
         now = time.monotonic()
         running._handed_s, running._last = now, Look(now - look_s, now)
-        assert max(0.0, running._pause_s(1)) == pytest.approx(pause_s, abs=0.005)
+        assert max(0.0, running._pause_s(1)) == pytest.approx(pause_s, abs=5)
         running._asked = True
         assert running._pause_s(1) == 0  # it is back
+
+
+def test_a_loop_that_is_back_before_its_look_is_told_to_be_over_took_no_time(camera: Camera) -> None:
+    with ahead(camera, Model()) as running:
+        camera.shoot()
+        take(running, 1)
+        assert next(iter(running)) is None  # nothing has ended that look
+        assert running._rounds_s[-1] == 0
 
 
 def test_a_lost_camera_comes_after_the_pictures_taken_before(camera: Camera) -> None:
@@ -263,7 +271,7 @@ def test_a_camera_can_be_slowed_through_it_and_a_recording_cannot(camera: Camera
     running = ahead(camera, Model())
     assert running.slow is not None
     with running:
-        running.slow(1.0)
+        running.slow(0.001)
         camera.shoot(3)
         assert [frame.index for frame in take(running, 1)] == [0]
         assert running.state.dropped == 0
