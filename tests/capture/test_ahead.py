@@ -14,7 +14,7 @@ from edgetrack.capture.ahead import Ahead
 from edgetrack.capture.recording import Recorded, Timed
 from edgetrack.errors import CaptureError
 from edgetrack.types import Picture
-from tests.capture.contract import readers, take
+from tests.capture.contract import take, wait_for_readers
 
 ROOM = 3
 
@@ -88,7 +88,7 @@ def test_what_goes_wrong_midway_comes_after_the_pictures_before_it() -> None:
         assert len(take(running, 10)) == 10
         with pytest.raises(CaptureError, match="cut off"):
             take(running, 1)
-    assert not readers()
+    wait_for_readers()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

@@ -16,7 +16,7 @@ from edgetrack.capture.latest import Latest, Shot
 from edgetrack.config import V4l2Capture
 from edgetrack.errors import CaptureError
 from edgetrack.types import Image, Picture
-from tests.capture.contract import PATIENCE_S, readers, take
+from tests.capture.contract import PATIENCE_S, take, wait_for_readers
 
 
 class Camera:
@@ -238,7 +238,7 @@ def test_what_the_operator_must_mend_reaches_the_loop_after_the_pictures(camera:
         assert len(take(running, 1)) == 1
         with pytest.raises(CaptureError, match="upside down"):
             take(running, 1)
-    assert not readers()
+    wait_for_readers()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -262,7 +262,7 @@ def test_leaving_waits_for_no_look(camera: Camera) -> None:
         model.end()
         camera.shoot()
         assert settled(lambda: model.begun, [0, 1])
-    assert not readers()
+    wait_for_readers()
     model.end()
     assert list(running) == []
 

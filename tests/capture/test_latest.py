@@ -17,7 +17,7 @@ from edgetrack.capture.latest import Latest, Shot
 from edgetrack.config import V4l2Capture
 from edgetrack.errors import CaptureError
 from edgetrack.types import Image
-from tests.capture.contract import readers, take, wait_for
+from tests.capture.contract import PATIENCE_S, readers, take, wait_for
 
 Run = Callable[["Scripted"], Iterator[Shot | None]]
 
@@ -204,10 +204,15 @@ def test_opening_is_no_outage() -> None:
 
 
 def test_a_silent_camera_is_closed_and_opened_again(caplog: pytest.LogCaptureFixture) -> None:
-    camera = Scripted(silent, steady)
+    def late(camera: Scripted) -> Iterator[Shot]:
+        camera.released.wait(PATIENCE_S)
+        yield from steady(camera)
+
+    camera = Scripted(silent, late)
     with source(camera) as running:
         wait_for(running, "degraded")
         assert running.state.reason == "no picture for 0.3 s"
+        camera.released.set()
         wait_for(running, "ok")
         assert camera.closed == 1
     assert len(told(caplog, logging.WARNING)) == 1

@@ -15,7 +15,7 @@ from edgetrack.capture.rtsp import LAG_MAX_S, RtspCamera, StreamClock
 from edgetrack.config import RtspCapture
 from edgetrack.errors import CaptureError, ConfigError
 from tests.capture import clips
-from tests.capture.contract import readers, take, wait_for
+from tests.capture.contract import take, wait_for, wait_for_readers
 from tests.capture.http_camera import HttpCamera
 from tests.capture.rtsp_server import RtspServer, free_port, missing
 
@@ -52,7 +52,7 @@ def test_a_killed_server_comes_back_by_itself(caplog: pytest.LogCaptureFixture) 
     assert state.blind_s == pytest.approx(away_s, abs=0.5)
     assert first.time > lost
     assert len(warnings(caplog)) == 1
-    assert not readers()
+    wait_for_readers()
 
 
 @needs_server
