@@ -282,7 +282,8 @@ class MqttOutlet:
                 with self._lock:
                     self._backlog.retry()
             if self._leaving.is_set() and (
-                now > self._leave_by or not (under_way or greeting or self._waiting() or self.desk.waiting)
+                now > self._leave_by
+                or not (under_way or self._aside or greeting or self._waiting() or self.desk.waiting)
             ):
                 self._farewell(link)
                 return

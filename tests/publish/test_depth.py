@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from edgetrack.config import RequestsConfig
-from edgetrack.publish import Publisher, delivery
+from edgetrack.config import OutboxConfig, RequestsConfig
+from edgetrack.publish import Publisher, delivery, depth
 from tests.publish.asker import Asker
 from tests.publish.broker import Broker, Gate, Subscriber, until
 from tests.publish.parts import crossing, info, numbers, publisher, track_event, wait_sent, wait_state, without_repeats
@@ -100,6 +100,17 @@ def test_connections_that_break_with_large_messages_under_way_cost_none_of_them(
         assert outlet.states[0].dropped == 0
         subscriber.wait_for(lambda messages: numbers(messages)[-1:] == [10])
     assert without_repeats(numbers(subscriber.messages)) == list(range(1, 11))
+
+
+def test_who_leaves_waits_for_what_a_probe_under_way_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This broker acknowledges probes at once and never sends them back."""
+    monkeypatch.setattr(depth, "ECHO_S", 0.3)
+    monkeypatch.setattr(delivery, "FLUSH_S", 20.0)
+    acl = "topic readwrite edgetrack/v1/gate-01/north/event/#\ntopic write edgetrack/v1/gate-01/#\n"
+    with Broker(tmp_path / "strict", acl=acl) as strict:
+        with publisher(strict.url, version="3.1.1", outbox=OutboxConfig(enabled=False)) as outlet:
+            outlet.publish([crossing()])
+        assert outlet.states[0].queued == 0
 
 
 def test_an_answer_that_is_too_large_becomes_one_that_says_so(tmp_path: Path) -> None:
