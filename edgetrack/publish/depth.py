@@ -107,6 +107,8 @@ class Depth:
         self._probe = self._size()
         self._end = b'{"probe":"%s"}' % secrets.token_hex(4).encode()
         self._mark = self._end.ljust(len(self._end) + self._probe - self._link.packet_bytes(self.topic, self._end))
+        if self._mark != self._end:  # a longer packet takes more bytes to say how long it is
+            self._mark = self._mark[: self._probe - self._link.packet_bytes(self.topic, self._mark) or None]
         self._back = self._overtaken = False
         self._mid = self._link.publish(self.topic, self._mark, False)
         under_way[self._mid] = (self.topic, None)

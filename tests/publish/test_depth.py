@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from edgetrack.config import OutboxConfig, RequestsConfig
+from edgetrack.config import MqttPublish, OutboxConfig, RequestsConfig
 from edgetrack.publish import Publisher, delivery, depth
+from edgetrack.publish.depth import Depth
+from edgetrack.publish.mqtt import Link
 from tests.publish.asker import Asker
 from tests.publish.broker import Broker, Gate, Subscriber, until
 from tests.publish.parts import crossing, info, numbers, publisher, track_event, wait_sent, wait_state, without_repeats
@@ -111,6 +113,17 @@ def test_who_leaves_waits_for_what_a_probe_under_way_tells(tmp_path: Path, monke
         with publisher(strict.url, version="3.1.1", outbox=OutboxConfig(enabled=False)) as outlet:
             outlet.publish([crossing()])
         assert outlet.states[0].queued == 0
+
+
+@pytest.mark.parametrize("size", [1024, 2000, 1 << 16])
+def test_a_probe_is_as_large_as_what_it_stands_for(broker: Broker, size: int) -> None:
+    link = Link(MqttPublish(url=broker.url, version="3.1.1"), "prober")
+    probe = Depth("edgetrack/v1/gate-01/north/probe", echoes=True)
+    probe.begin(link)
+    probe._path, probe._rounding = True, False
+    assert probe.takes(size) is None
+    probe._send({})
+    assert link.packet_bytes(probe.topic, probe._mark) == size
 
 
 def test_an_answer_that_is_too_large_becomes_one_that_says_so(tmp_path: Path) -> None:
