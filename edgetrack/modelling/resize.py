@@ -48,6 +48,9 @@ def resize(source: str, target: Path, size: Size) -> None:
     del model.graph.value_info[:]
     for output in model.graph.output:
         output.type.tensor_type.ClearField("shape")
+    for fact in model.metadata_props:
+        if fact.key == "imgsz":  # of Ultralytics
+            fact.value = f"[{size[1]}, {size[0]}]"
     onnx.save(model, target)
     try:
         opened(str(target))

@@ -17,6 +17,7 @@ ECHO_S = 10.0  # until a probe must have come back
 BARE = 1  # size of a probe of nothing but its mark
 USUAL, ROUNDED = 1024, 1 << 16  # probes are rounded up to powers of two between, so that few are sent
 TRIES = 3  # of one probe: a connection may break by chance
+AGAIN_S = 3600.0  # until a probe is tried again where none got through: connections may have broken for other reasons
 
 
 class Depth:
@@ -41,6 +42,7 @@ class Depth:
         self._proved = 0 if echoes else math.inf  # bytes that came through
         self._deaf = False  # acknowledged, but nothing comes back: an acknowledgement must do
         self._path: bool | None = None  # whether a probe gets through at all
+        self._again_at = math.inf  # when that is worth another try
         self._rounding = True
         self._broke = (0, 0)  # bytes of a probe that broke connections, and how many
         self.by_probe = False  # one ended the last connection
@@ -66,11 +68,14 @@ class Depth:
     def begin(self, link: Link) -> None:
         """A new connection; unless it was a probe that ended the last one, the broker may have been given other limits.
 
-        What was found out needs one more proof then, instead of TRIES.
+        What was found out, that no probe gets through too, needs one more proof then, instead of TRIES.
         """
         if self._limit < math.inf and not self.by_probe:
             self._broke, self._limit, self._rounding = (int(self._limit), TRIES - 1), math.inf, False
         self.by_probe = False
+        if time.monotonic() > self._again_at:
+            self._path, self._again_at = None, math.inf
+            self._proved, self._broke = (0 if self._echoes else math.inf), (BARE, TRIES - 1)
         self._link, self._told = link, link.max_bytes
         self._need = self._probe = 0
         self._until = math.inf
@@ -158,6 +163,7 @@ class Depth:
             enough = self._broke[1] >= TRIES
             if probe == BARE and enough:
                 self._give_up()
+                self._again_at = time.monotonic() + AGAIN_S
             elif probe != BARE and (enough or probe != self._need):
                 self._too_large(probe)
             return trouble.BREAKS.format("" if probe == BARE else f" of {probe} bytes")

@@ -222,7 +222,9 @@ def test_a_lost_camera_comes_after_the_pictures_taken_before(camera: Camera) -> 
         assert settled(lambda: model.begun, [0])
         camera.fail(OSError(19, "No such device"))
         frames: Iterator[object] = iter(running)
+        until = time.monotonic() + PATIENCE_S
         while running.state.state != "degraded":
+            assert time.monotonic() < until
             time.sleep(0.005)
         assert [frame.index for frame in take(running, 1)] == [0]
         assert next(frames) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,23 @@ def test_a_broker_that_closes_on_probes_loses_nothing(broker: Broker, version: A
             wait_sent(outlet)
         assert outlet.states[0].dropped == 0
     assert without_repeats(numbers(subscriber.messages)) == list(range(1, 21))
+
+
+def test_probes_are_tried_again_where_none_got_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections that broke for another reason, for a while, must not leave sizes unknown for ever."""
+    monkeypatch.setattr(depth, "AGAIN_S", 1.0)
+    with small(tmp_path, "max_packet_size") as broker, Subscriber(broker) as subscriber, Gate(broker) as gate:
+        gate.denied = b"/probe"
+        with publisher(gate.url, version="3.1.1") as outlet:
+            outlet.publish([crossing()])
+            subscriber.wait_for(lambda messages: numbers(messages)[-1:] == [1], 20)
+            gate.denied = b""
+            time.sleep(1.0)
+            gate.shut()
+            gate.open()
+            outlet.publish([track_event(zones=LARGE), crossing()])
+            subscriber.wait_for(lambda messages: numbers(messages)[-1:] == [3], 20)
+            assert outlet.states[0].dropped == 1
 
 
 def test_connections_that_break_with_large_messages_under_way_cost_none_of_them(broker: Broker) -> None:

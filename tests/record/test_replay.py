@@ -193,7 +193,9 @@ def test_a_picture_that_no_camera_gives_is_refused_in_words(
 
 def settle(recorder: Recorder) -> None:
     """Until nothing waits."""
+    until = time.monotonic() + 30
     while recorder.states[0].queued:
+        assert time.monotonic() < until, recorder.states[0]
         time.sleep(0.001)
 
 
