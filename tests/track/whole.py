@@ -1,0 +1,48 @@
+"""Run by hand: HOTA and IDF1 of capture, detector, embedder and tracker together, on a real video.
+
+    python -m tests.track.whole SEQUENCE DETECTOR.onnx [none | histogram | EMBEDDER.onnx]
+
+SEQUENCE is one of MOTChallenge's, with video.mp4.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from edgetrack.capture import open_source
+from edgetrack.cli import main
+from edgetrack.config import DetectConfig, Embed, FileCapture, HistogramEmbed, NoEmbed, ReidEmbed, RuntimeConfig
+from edgetrack.detect import open_detector, open_embedder
+from edgetrack.track.tracker import Tracker
+
+
+def tracks(video: Path, model: str, embed: Embed) -> Iterator[str]:
+    """Lines of a MOTChallenge result: confirmed tracks in every picture in which a detection backs them."""
+    runtime = RuntimeConfig(threads=1)
+    detector, embedder = (
+        open_detector(DetectConfig(model=model, classes=["person"]), runtime),
+        open_embedder(embed, runtime),
+    )
+    tracker = Tracker()
+    with open_source(FileCapture(path=str(video))) as source:
+        for frame in source:
+            if frame is None:
+                continue
+            seen = detector.detect(frame.picture)
+            seen = embedder.embed(frame.picture, seen, tracker.wanted(frame.time, seen))
+            found = tracker.step(frame.time, seen)
+            found = found[found.confirmed & found.seen]
+            for track_id, (x0, y0, x1, y1) in zip(found.track_id.tolist(), found.xyxy.tolist(), strict=True):
+                yield f"{frame.index + 1},{track_id},{x0:.2f},{y0:.2f},{x1 - x0:.2f},{y1 - y0:.2f},1,-1,-1,-1\n"
+
+
+if __name__ == "__main__":
+    sequence, model, look = Path(sys.argv[1]), sys.argv[2], (sys.argv[3:] or ["histogram"])[0]
+    kinds: dict[str, Embed] = {"none": NoEmbed(), "histogram": HistogramEmbed()}
+    with TemporaryDirectory() as folder:
+        with open(f"{folder}/{sequence.name}.txt", "w", encoding="ascii") as file:
+            file.writelines(tracks(sequence / "video.mp4", model, kinds.get(look) or ReidEmbed(model=look)))
+        sys.exit(main(["evaluate", "mot", "--results", folder, str(sequence)]))
