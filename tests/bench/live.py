@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import threading
 import time
 from collections.abc import Generator, Sequence
@@ -23,7 +22,8 @@ from typing import ClassVar
 import av
 
 from edgetrack import app, capture
-from edgetrack.bench.alternate import Turn, alternate
+from edgetrack.bench.alternate import alternate
+from edgetrack.bench.daemon import idle_share
 from edgetrack.capture.decode import Pictures
 from edgetrack.capture.latest import Shot
 from edgetrack.config import (
@@ -107,15 +107,8 @@ def against_the_model(config: Config, seconds: float) -> str:
     """Pictures/s of the daemon over runs/s of the model alone, by turns: on the clock, and as CPU time allows."""
     turns, _, _ = alternate(config, seconds)
     clock = median(turn.bare.wall_s / turn.daemon.wall_s for turn in turns)
-    idle = median(share(turn, config.detect.ahead) for turn in turns)
+    idle = median(idle_share(config.detect.ahead, True, turn) for turn in turns)
     return f"{clock:.2f} of the model alone by the clock, {idle:.2f} on idle cores, {len(turns)} turns"
-
-
-def share(turn: Turn, sessions: int) -> float:
-    """As `edgetrack bench run` has it."""
-    loop = sum(cost.cpu_s for cost in turn.stages.values())
-    look = turn.beside_cpu_s["infer"] + turn.beside_cpu_s.get("take", 0.0)
-    return turn.bare.cpu_s / max(loop, look / max(1, sessions), turn.daemon.cpu_s / len(os.sched_getaffinity(0)))
 
 
 def main() -> None:
