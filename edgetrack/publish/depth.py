@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edgetrack.publish import trouble
 from edgetrack.publish.mqtt import Link
+from edgetrack.publish.parcel import Parcel
 
 if TYPE_CHECKING:
     from paho.mqtt.client import MQTTMessage
@@ -92,7 +93,7 @@ class Depth:
         self._need = max(self._need, size) if self._probe else size
         return None
 
-    def step(self, under_way: dict[int, tuple[str, int | None]]) -> bool:
+    def step(self, under_way: dict[int, Parcel]) -> bool:
         """Send the probe that is wanted, look after the one under way; True: nothing comes back, said once."""
         asked = self._echoes and self._link.granted.get(self.topic) is None  # to read it, and not answered yet
         if not self._probe and self._need and not asked and len(under_way) < self._link.window:
@@ -108,7 +109,7 @@ class Depth:
         self._pass()
         return True
 
-    def _send(self, under_way: dict[int, tuple[str, int | None]]) -> None:
+    def _send(self, under_way: dict[int, Parcel]) -> None:
         self._probe = self._size()
         self._end = b'{"probe":"%s"}' % secrets.token_hex(4).encode()
         self._mark = self._end.ljust(len(self._end) + self._probe - self._link.packet_bytes(self.topic, self._end))
@@ -116,11 +117,11 @@ class Depth:
             self._mark = self._mark[: self._probe - self._link.packet_bytes(self.topic, self._mark) or None]
         self._back = self._overtaken = False
         self._mid = self._link.publish(self.topic, self._mark, False)
-        under_way[self._mid] = (self.topic, None)
+        under_way[self._mid] = Parcel(self.topic, self._mark)
         if self._heard:
             self._until = time.monotonic() + ECHO_S
             if self._mark != self._end:
-                under_way[self._link.publish(self.topic, self._end, False)] = (self.topic, None)
+                under_way[self._link.publish(self.topic, self._end, False)] = Parcel(self.topic, self._end)
 
     @property
     def _heard(self) -> bool:

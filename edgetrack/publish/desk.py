@@ -158,6 +158,11 @@ class Desk:
                     return address.topic, payload, address.correlation
         return None
 
+    def put_back(self, topic: str, payload: bytes, correlation: bytes | None) -> None:
+        """An answer that could not be sent before the connection ended: the first of the next one."""
+        with self._lock:
+            self._answers.appendleft((time.monotonic(), Address(self, topic, correlation), payload))
+
     @property
     def waiting(self) -> bool:
         return bool(self._answers)

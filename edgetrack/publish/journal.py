@@ -10,7 +10,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
@@ -19,6 +18,7 @@ from edgetrack.publish.clock import STEP_S
 from edgetrack.publish.ledger import NOTE, Ledger, Legacy, is_count
 from edgetrack.publish.message import Message, Worth
 from edgetrack.publish.outbox import Outbox, OutboxError, faults, salvaged, set_aside
+from edgetrack.publish.standing import Standing
 from edgetrack.types import PublishState
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Journal:
         self._notes: dict[str, bytes | None] = {}  # of outlets, not written down yet
         self._more = threading.Condition()
         self._leaving = False
-        self._standing: tuple[Literal["ok", "degraded"], str] = ("ok", "")
+        self._standing = Standing(log, "ok")
         self._dropped = 0  # beside what the outbox dropped
         self._committed = self._reopen_at = 0.0
         self._first = 0  # number of the last event before this start
@@ -68,7 +68,7 @@ class Journal:
     @property
     def state(self) -> PublishState:
         with self._more:
-            state, reason = self._standing
+            state, reason = self._standing.now
             rows, dropped = (self._outbox.rows, self._outbox.dropped) if self._outbox else (0, 0)
             delivered = len(self._delivered) // max(1, len(self._outlets))  # and not yet written down
             queued = max(0, rows - delivered) + self._queued
@@ -202,11 +202,11 @@ class Journal:
                 log.warning("%s: is broken (%s); set aside as %s", self.path, error, aside.name)
                 outbox = self._open(salvaged(aside))
         except OutboxError as error:
-            self._report("degraded", f"{self.path}: {error}; events are kept in memory only")
+            self._complain(error)
             return
         with self._more:
             self._outbox = outbox
-        self._report("ok", "")
+        self._standing.tell("ok", "", f"{self.path}: in use again")
 
     def _open(self, salvage: dict[str, bytes] | None = None) -> Outbox:
         outbox = Outbox(self.path, self._options.max_mb, self._options.max_age_h)
@@ -249,17 +249,11 @@ class Journal:
             outbox.close()
             self._dropped += outbox.dropped
         self._reopen_at = time.monotonic() + (0 if error.broken else REOPEN_S)
-        self._report("degraded", f"{self.path}: {error}; events are kept in memory only")
+        self._complain(error)
 
-    def _report(self, state: Literal["ok", "degraded"], reason: str) -> None:
-        """Say it once, when it changes."""
-        with self._more:
-            changed = self._standing != (state, reason)
-            self._standing = (state, reason)
-        if changed and reason:
-            log.warning("%s", reason)
-        elif changed:
-            log.info("%s: in use again", self.path)
+    def _complain(self, error: OutboxError) -> None:
+        reason = f"{self.path}: {error}; events are kept in memory only"
+        self._standing.tell("degraded", reason, reason)
 
 
 class Shelf:

@@ -10,13 +10,14 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from edgetrack.config import JsonlPublish
 from edgetrack.errors import PublishError
 from edgetrack.publish.desk import Desk
 from edgetrack.publish.message import Message
 from edgetrack.publish.payload import PREFIX
+from edgetrack.publish.standing import Standing
 from edgetrack.types import PublishState
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class JsonlOutlet:
         self._queue: deque[Message] = deque()
         self._rest = b""  # of a batch that did not fit on the disk
         self._more = threading.Condition()
-        self._standing: tuple[Literal["ok", "degraded"], str] = ("ok", "")
+        self._standing = Standing(log, "ok")
         self._sent = self._dropped = self._writing = 0
         self._leaving = self._gone = False
         self._fd = -1
@@ -49,7 +50,7 @@ class JsonlOutlet:
     @property
     def state(self) -> PublishState:
         with self._more:
-            state, reason = self._standing
+            state, reason = self._standing.now
             return PublishState(
                 "jsonl", state, reason, self._sent, len(self._queue) + self._writing, self._dropped, refused=0
             )
@@ -105,7 +106,7 @@ class JsonlOutlet:
                 self._lose()
                 return
             except OSError as error:
-                self._report("degraded", f"{error.strerror}; make room, lines are kept in memory until then")
+                self._complain(f"{error.strerror}; make room, lines are kept in memory until then")
                 with self._more:
                     if self._more.wait_for(lambda: self._leaving, RETRY_S):
                         return
@@ -113,7 +114,7 @@ class JsonlOutlet:
                 with self._more:
                     self._sent += self._writing
                     self._writing = 0
-                self._report("ok", "")
+                self._standing.tell("ok", "", f"{self._name}: writing again")
 
     def _lose(self) -> None:
         """Nobody reads any more: from now on everything is dropped, and counted."""
@@ -122,18 +123,10 @@ class JsonlOutlet:
             self._dropped += self._writing + len(self._queue)
             self._writing = 0
             self._queue.clear()
-        self._report("degraded", "its reader has gone; restart to write again")
+        self._complain("its reader has gone; restart to write again")
 
-    def _report(self, state: Literal["ok", "degraded"], reason: str) -> None:
-        """Say it once, when it changes."""
-        if self._standing == (state, reason):
-            return
-        with self._more:
-            self._standing = (state, reason)
-        if reason:
-            log.warning("%s: %s", self._name, reason)
-        else:
-            log.info("%s: writing again", self._name)
+    def _complain(self, reason: str) -> None:
+        self._standing.tell("degraded", reason, f"{self._name}: {reason}")
 
 
 def line(message: Message) -> bytes:

@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from edgetrack.publish import delivery
+from edgetrack.publish import delivery, owed
 from tests.publish.broker import Broker, Gate, Subscriber
 from tests.publish.outage import rss_mb
 from tests.publish.parts import crossing, line_count, numbers, publisher, wait_sent, without_repeats
@@ -45,7 +45,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=50)
     kills = parser.parse_args().kills
-    delivery.RETRY_S, delivery.REPLAY_PER_S = (0.02, 0.1), 20_000
+    delivery.RETRY_S, owed.REPLAY_PER_S = (0.02, 0.1), 20_000
     before_mb = rss_mb()
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         os.environ["STATE_DIRECTORY"] = f"{folder}/state"

@@ -19,7 +19,7 @@ import pytest
 
 from edgetrack.config import HomeAssistantConfig, RequestsConfig
 from edgetrack.errors import PublishError
-from edgetrack.publish import delivery, depth
+from edgetrack.publish import delivery, depth, owed, session
 from edgetrack.publish.payload import schema
 from tests.publish.broker import Broker, Gate, Subscriber, until
 from tests.publish.parts import (
@@ -120,7 +120,7 @@ def test_no_more_is_under_way_than_the_window_holds(broker: Broker) -> None:
         until(lambda: outlet.states[0].queued == 50, 20, lambda: str(outlet.states[0]))
         time.sleep(0.2)
         before = broker.log.read_text().count("Received PUBLISH")
-        link_window = outlet._outlets[0]._backlog.flying  # type: ignore[attr-defined]
+        link_window = outlet._outlets[0]._owed.flying  # type: ignore[attr-defined]
         broker.thaw()
         wait_sent(outlet)
     assert link_window == 3
@@ -265,7 +265,7 @@ def test_what_was_kept_says_replayed_with_its_own_time(broker: Broker) -> None:
 def test_a_broker_killed_again_and_again_under_load_loses_nothing(broker: Broker, monkeypatch: Any) -> None:
     """The gate opens when the subscriber is back, so that a gap in what it got would be ours."""
     monkeypatch.setattr(delivery, "RETRY_S", (0.02, 0.1))
-    monkeypatch.setattr(delivery, "REPLAY_PER_S", 20_000)
+    monkeypatch.setattr(owed, "REPLAY_PER_S", 20_000)
     draw = random.Random(3)
     total = 0
     with Gate(broker) as gate, publisher(gate.url) as outlet, Subscriber(broker, qos=0) as subscriber:
@@ -303,7 +303,7 @@ def test_a_queue_that_is_full_drops_updates_first_and_counts_them(broker: Broker
 
 
 def test_a_broker_that_acknowledges_nothing_is_given_up_and_tried_again(broker: Broker, monkeypatch: Any) -> None:
-    monkeypatch.setattr(delivery, "ACK_S", 0.5)
+    monkeypatch.setattr(session, "ACK_S", 0.5)
     with publisher(broker.url) as outlet:
         wait_state(outlet, "ok")
         broker.freeze()
@@ -420,7 +420,7 @@ def test_under_3_1_1_a_probe_that_comes_back_says_nothing(broker: Broker, monkey
 
 def test_what_was_kept_is_sent_at_a_pace_that_slow_subscribers_bear(tmp_path: Path, monkeypatch: Any) -> None:
     """mosquitto drops what a subscriber has no room for, although it has acknowledged it."""
-    monkeypatch.setattr(delivery, "REPLAY_PER_S", 500)
+    monkeypatch.setattr(owed, "REPLAY_PER_S", 500)
     limits = ["max_inflight_messages 20", "max_queued_messages 300"]
     with Broker(tmp_path / "small", extra=limits) as small, Gate(small) as gate, publisher(gate.url) as outlet:
         wait_state(outlet, "ok")
@@ -443,7 +443,7 @@ def test_a_denied_topic_does_not_hold_up_the_others(tmp_path: Path) -> None:
 
 
 def test_what_was_denied_is_sent_when_the_access_list_is_mended(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(delivery, "REFUSED_RETRY_S", 0.3)
+    monkeypatch.setattr(session, "REFUSED_RETRY_S", 0.3)
     with Broker(tmp_path / "strict", acl=ACL) as strict, Subscriber(strict) as subscriber:
         with publisher(strict.url) as outlet:
             outlet.publish([crossing(i + 1) for i in range(50)])

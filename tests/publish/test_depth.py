@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edgetrack.config import MqttPublish, OutboxConfig, RequestsConfig
-from edgetrack.publish import Publisher, delivery, depth
+from edgetrack.publish import Publisher, delivery, departure, depth
 from edgetrack.publish.depth import Depth
 from edgetrack.publish.mqtt import Link
 from tests.publish.asker import Asker
@@ -125,7 +125,7 @@ def test_connections_that_break_with_large_messages_under_way_cost_none_of_them(
 def test_who_leaves_waits_for_what_a_probe_under_way_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """This broker acknowledges probes at once and never sends them back."""
     monkeypatch.setattr(depth, "ECHO_S", 0.3)
-    monkeypatch.setattr(delivery, "FLUSH_S", 20.0)
+    monkeypatch.setattr(departure, "FLUSH_S", 20.0)
     acl = "topic readwrite edgetrack/v1/gate-01/north/event/#\ntopic write edgetrack/v1/gate-01/#\n"
     with Broker(tmp_path / "strict", acl=acl) as strict:
         with publisher(strict.url, version="3.1.1", outbox=OutboxConfig(enabled=False)) as outlet:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from edgetrack.publish import Publisher, delivery
+from edgetrack.publish import Publisher, delivery, owed, session
 from tests.publish import flips
 from tests.publish.broker import Authority, Broker, Gate, Subscriber
 from tests.publish.kills import killed_often
@@ -27,8 +27,8 @@ SOME = 60
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same patience in tenths."""
     monkeypatch.setattr(delivery, "RETRY_S", (0.05, 0.3))
-    monkeypatch.setattr(delivery, "ACK_S", 1.0)
-    monkeypatch.setattr(delivery, "REFUSED_RETRY_S", 0.3)
+    monkeypatch.setattr(session, "ACK_S", 1.0)
+    monkeypatch.setattr(session, "REFUSED_RETRY_S", 0.3)
 
 
 def tell(outlet: Publisher) -> None:
@@ -145,7 +145,7 @@ def test_a_password_that_is_changed(tmp_path: Path) -> None:
 
 
 def test_a_denial_in_the_middle_of_a_drain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "REPLAY_PER_S", 200)
+    monkeypatch.setattr(owed, "REPLAY_PER_S", 200)
     others = "topic readwrite #\n"
     narrow = "topic read #\ntopic write edgetrack/v1/gate-01/north/status\ntopic write settled\n"
     with (
@@ -214,7 +214,7 @@ def test_an_event_that_the_card_spoilt_is_dropped_and_the_others_arrive(
 
 def test_a_broker_killed_at_random_moments(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three times; `python -m tests.publish.kills --kills 50` does it for long."""
-    monkeypatch.setattr(delivery, "REPLAY_PER_S", 20_000)
+    monkeypatch.setattr(owed, "REPLAY_PER_S", 20_000)
     told, got, dropped = killed_often(broker, kills=3)
     assert got == list(range(1, told + 1))
     assert dropped == 0

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from edgetrack.config import JsonlPublish, LineConfig, MqttPublish, OutboxConfig
-from edgetrack.publish import Publisher, delivery, journal, open_publisher
+from edgetrack.publish import Publisher, delivery, journal, open_publisher, owed
 from edgetrack.types import LineCount, PublishState
 from tests.publish.broker import Broker, Gate, Subscriber, until
 from tests.publish.crash import audit, watched
@@ -151,7 +151,7 @@ def test_killed_again_and_again_nothing_is_lost_and_nothing_is_counted_twice() -
 def test_a_day_without_a_broker_costs_disk_and_not_memory(broker: Broker, monkeypatch: Any) -> None:
     """Far more events than memory holds: all arrive, in order, and nothing is dropped but updates."""
     monkeypatch.setattr(delivery, "RETRY_S", (0.05, 0.2))
-    monkeypatch.setattr(delivery, "REPLAY_PER_S", 20_000)
+    monkeypatch.setattr(owed, "REPLAY_PER_S", 20_000)
     total = 20_000
     with Gate(broker) as gate, publisher(gate.url, max_queued=1000) as outlet:
         wait_state(outlet, "ok")
