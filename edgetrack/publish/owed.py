@@ -12,7 +12,7 @@ from edgetrack.publish.backlog import Backlog
 from edgetrack.publish.journal import Shelf
 from edgetrack.publish.message import Message, Worth
 
-PAGE = 500  # events read from disk at once
+PAGE = 500  # events read from disk at once, at most
 REPLAY_PER_S = 1000  # a broker drops what its slower subscribers have no room for: what was kept is sent at this pace
 BURST_S = 0.02  # of that pace, at once
 PATIENCE_S = 600.0  # that what lies on disk waits for refused topics to be allowed; then they are passed over
@@ -42,6 +42,7 @@ class Owed:
 
     def __init__(self, limit: int, shelf: Shelf | None, corrected: Callable[[Message], Message]) -> None:
         self._half, self._shelf, self._corrected = limit // 2, shelf, corrected
+        self._page = min(PAGE, self._half)
         self._lock = threading.Lock()  # over all that both threads touch
         self._backlog = Backlog(limit)
         self._later: OrderedDict[object, Message] = OrderedDict()  # what follows what lies on disk alone
@@ -76,7 +77,7 @@ class Owed:
         """At the start: what the daemon before did not deliver comes first."""
         if self._shelf is not None:
             self._behind = 0
-            while self._backlog.waiting < PAGE and self._refill(patient=True):
+            while self._backlog.waiting < self._page and self._refill(patient=True):
                 pass
 
     def add(self, messages: Iterable[Message], kept: bool) -> None:
@@ -174,7 +175,7 @@ class Owed:
         if self._shelf is None or self._behind is None or (patient and self._backlog.held >= self._half):
             return False
         newest = self._newest
-        page = self._shelf.read(self._behind, PAGE)
+        page = self._shelf.read(self._behind, self._page)
         if page is None:
             return False
         with self._lock:
