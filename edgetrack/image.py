@@ -20,11 +20,10 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import DTypeLike, NDArray
 
 from edgetrack.boxes import Boxes
-from edgetrack.planes import ONE_THREAD, Decoded
+from edgetrack.planes import ONE_THREAD, Decoded, Plane, colours_of, rows_of
 from edgetrack.types import Image, Picture, image_of, size_of
 
 Fitting = Literal["centre", "top_left", "stretch"]
-Plane = NDArray[np.uint8]  # (H, W)
 
 # Flags of FFmpeg's swscale.h, which PyAV names only in part. Without the first two it halves the colours' width.
 SWS_FULL_CHR_H_INT, SWS_FULL_CHR_H_INP, SWS_ACCURATE_RND = 0x2000, 0x4000, 0x40000
@@ -94,11 +93,9 @@ class Resizer:
             frame = VideoFrame.from_numpy_buffer(_readable(image_of(picture)), "bgr24")
         shrinks = width <= own[0] and height <= own[1]
         flags = SHRINK if shrinks else ENLARGE
-        resized = self._reformatter.reformat(frame, width, height, "gbrp", interpolation=flags, **ONE_THREAD)
-        green, blue, red = (
-            np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:height, :width]
-            for plane in resized.planes
-        )
+        told = {**ONE_THREAD, **colours_of(frame)}
+        resized = self._reformatter.reformat(frame, width, height, "gbrp", interpolation=flags, **told)
+        green, blue, red = (rows_of(plane)[:height, :width] for plane in resized.planes)
         return blue, green, red
 
     def grey(self, picture: Picture, width: int, height: int) -> Plane:
@@ -108,8 +105,7 @@ class Resizer:
         else:
             frame = VideoFrame.from_numpy_buffer(_readable(image_of(picture)), "bgr24")
         small = self._reformatter.reformat(frame, width, height, "gray", interpolation=SHRINK, **ONE_THREAD)
-        plane = small.planes[0]
-        return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:height, :width]
+        return rows_of(small.planes[0])[:height, :width]
 
     def __call__(self, image: Image, width: int, height: int) -> Image:
         """(height, width, 3) uint8 BGR; the picture itself where it has that size already."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import ColorRange, Colorspace
 from numpy.testing import assert_array_equal
 
 from edgetrack.capture import open_source
@@ -17,7 +18,7 @@ from edgetrack.capture.decode import Pictures
 from edgetrack.config import DetectConfig, FileCapture, HistogramEmbed, ReidEmbed, RuntimeConfig
 from edgetrack.detect import open_detector, open_embedder
 from edgetrack.image import Resizer, crop
-from edgetrack.planes import HALVINGS, Bgr, Decoded
+from edgetrack.planes import HALVINGS, Bgr, Decoded, copied, rows_of
 from edgetrack.types import Frame, Image
 from tests.capture import clips
 
@@ -74,6 +75,40 @@ def test_bgr_may_be_asked_for_by_many_threads() -> None:
         for _ in range(5):
             for image, right in zip(pool.map(lambda picture: picture.image, pictures), wanted, strict=True):
                 assert_array_equal(image, right)
+
+
+@pytest.mark.parametrize("stride", [322, 384, 512])
+def test_planes_are_copied_out_of_a_buffer_without_its_padding(stride: int) -> None:
+    picture = decoded(size=(322, 242))
+    memory = np.full(stride * 242 * 3 // 2 + 100, 0xA5, np.uint8)
+    begin = 0
+    for plane, halved in zip(picture.frame.planes, (0, 1, 1), strict=True):
+        width, height, row = 322 >> halved, 242 >> halved, stride >> halved
+        memory[begin : begin + row * height].reshape(height, row)[:, :width] = rows_of(plane)[:height, :width]
+        begin += row * height
+    frame = copied(memory, (322, 242), stride, Colorspace.DEFAULT, ColorRange.UNSPECIFIED)
+    memory[:] = 0  # the camera uses it again
+    assert_array_equal(Decoded(frame, Bgr()).image, picture.image)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "colour_range", "yuv"),
+    [
+        (Colorspace.ITU601, ColorRange.JPEG, (109, 78, 179)),
+        (Colorspace.ITU601, ColorRange.MPEG, (110, 84, 173)),
+        (Colorspace.ITU709, ColorRange.JPEG, (104, 83, 176)),
+        (Colorspace.ITU709, ColorRange.MPEG, (105, 88, 170)),
+    ],
+)
+def test_an_orange_is_that_orange_by_every_matrix_and_range(
+    matrix: Colorspace, colour_range: ColorRange, yuv: tuple[int, int, int]
+) -> None:
+    """R, G, B = 180, 90, 20, worked out by hand; as BGR, as a part, and scaled."""
+    memory = np.repeat(np.array(yuv, np.uint8), [64 * 64, 32 * 32, 32 * 32])
+    picture = Decoded(copied(memory, (64, 64), 64, matrix, colour_range), Bgr())
+    part = picture.crop(3, 3, 9, 9)
+    for image in (part, picture.image, np.stack(Resizer().planes(picture, 16, 16), axis=-1)):
+        assert np.abs(image.astype(int) - (20, 90, 180)).max() <= 3
 
 
 def frames_of(path: Path, **options: object) -> list[Frame]:
