@@ -3,8 +3,11 @@
 picamera2 comes from the system (`sudo apt install python3-picamera2`): its libcamera and pykms are no pip packages, and
 what PyPI has under such names is something else.
 
-The main stream is RGB888, which lies in memory as B, G, R: the ISP converts, and one copy takes a picture out of its
-buffer, row padding cut. Each buffer is one such picture of CMA memory: 4 of 1280 x 720 take 11 MB.
+The main stream is YUV420, in planes: half the bytes of BGR, and what a model wants is scaled straight from them, as of
+a decoded video. One copy takes a picture out of its buffer, the padding of rows cut. Each buffer is one picture of CMA
+memory: 4 of 1280 x 720 take 5.5 MB. The colours are those of a JPEG (sYCC: the matrix of BT.601, black 0, white 255),
+which lose less to rounding than video's; what the camera answers is what counts. A camera that has no such planes is
+asked for RGB888, which lies in memory as B, G, R.
 
 What goes wrong on these cameras, and what is done about it:
 
@@ -27,23 +30,31 @@ import concurrent.futures
 import logging
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import suppress
+from functools import partial
 from typing import Any
+
+from av.video.reformatter import ColorRange, Colorspace
 
 from edgetrack.capture.latest import Shot
 from edgetrack.config import PicameraCapture
 from edgetrack.errors import CaptureError
+from edgetrack.planes import Bgr, Decoded, copied
+from edgetrack.types import Picture
 
 log = logging.getLogger(__name__)
 
 POLL_S = 0.2  # longest wait for a picture before the reader may look whether it is still wanted
 RESTARTS_MAX = 5  # starts in a row that brought no picture
 AGE_MAX_S = 10.0  # a picture older than this on arrival was stamped by some other clock
+PLANES, BGR = "YUV420", "RGB888"  # as libcamera names them
+MATRICES = {"Rec709": Colorspace.ITU709, "Rec2020": Colorspace.BT2020}  # by libcamera's names; else BT.601
 
 Timeouts = (TimeoutError, concurrent.futures.TimeoutError)  # two classes until Python 3.11
 Picamera2 = Any  # picamera2 is not there where types are checked
 Request = Any  # picamera2.CompletedRequest
+Copy = Callable[[Request], Picture]  # out of the camera's buffer, which is used again
 
 
 class Picamera:
@@ -54,6 +65,7 @@ class Picamera:
 
     def __init__(self, config: PicameraCapture) -> None:
         self._config = config
+        self._bgr = Bgr()
         self._picam2: Picamera2 | None = None
         self._in_use = threading.Lock()  # by the one thread that runs the camera
         self._fruitless = 0  # starts in a row without a picture
@@ -87,7 +99,7 @@ class Picamera:
         try:
             picam2.set_controls(pace(picam2, self._config.fps))  # picamera2 forgets them with each start
             picam2.start()
-            for shot in pictures(picam2):
+            for shot in pictures(picam2, copy_of(picam2, self._bgr)):
                 self._fruitless = 0 if shot else self._fruitless
                 yield shot
         finally:
@@ -105,7 +117,7 @@ class Picamera:
             self._in_use.release()
 
 
-def pictures(picam2: Picamera2) -> Generator[Shot | None, None, None]:
+def pictures(picam2: Picamera2, copy: Copy) -> Generator[Shot | None, None, None]:
     """The pictures of a started camera, for ever; None after POLL_S without one.
 
     There is always at most one job: one that timed out stays with picamera2 and takes the next request, so that another
@@ -122,7 +134,7 @@ def pictures(picam2: Picamera2) -> Generator[Shot | None, None, None]:
                 continue
             job = None
             try:
-                shot = shot_of(request, last)
+                shot = shot_of(request, last, copy)
                 last = request.request.sequence
             finally:
                 request.release()
@@ -134,11 +146,40 @@ def pictures(picam2: Picamera2) -> Generator[Shot | None, None, None]:
                 picam2.wait(job, POLL_S).release()  # it had its request already
 
 
-def shot_of(request: Request, last: int | None) -> Shot:
-    """A copy of the picture that a request holds; `last` is the number of the request before it."""
-    image = request.make_array("main")
+def shot_of(request: Request, last: int | None, copy: Copy) -> Shot:
+    """The picture that a request holds; `last` is the number of the request before it."""
+    picture = copy(request)
     taken = taken_at(request.get_metadata().get("SensorTimestamp"))
-    return Shot(lambda: image, taken, skipped=0 if last is None else request.request.sequence - last - 1)
+    return Shot(lambda: picture, taken, skipped=0 if last is None else request.request.sequence - last - 1)
+
+
+def copy_of(picam2: Picamera2, bgr: Bgr) -> Copy:
+    """How the pictures of a configured camera are copied."""
+    main = picam2.camera_configuration()["main"]
+    if main["format"] == BGR:
+        return lambda request: request.make_array("main")
+    return partial(planes_of, size=main["size"], stride=main["stride"], colours=colours_of(picam2), bgr=bgr)
+
+
+def planes_of(
+    request: Request, size: tuple[int, int], stride: int, colours: tuple[Colorspace, ColorRange], bgr: Bgr
+) -> Picture:
+    from picamera2 import MappedArray  # type: ignore[import-not-found, unused-ignore]
+
+    with MappedArray(request, "main", reshape=False, write=False) as mapped:
+        return Decoded(copied(mapped.array, size, stride, *colours), bgr)
+
+
+def colours_of(picam2: Picamera2) -> tuple[Colorspace, ColorRange]:
+    """Matrix and range of what the camera gives, as libcamera says; what picamera2 says is set right by its names."""
+    space = picam2.libcamera_config.at(0).color_space
+    if space is None:
+        return Colorspace.DEFAULT, ColorRange.UNSPECIFIED
+    limited = space.range.name == "Limited"
+    return (
+        MATRICES.get(space.ycbcrEncoding.name, Colorspace.ITU601),
+        ColorRange.MPEG if limited else ColorRange.JPEG,
+    )
 
 
 def taken_at(stamp_ns: int | None) -> float:
@@ -195,10 +236,30 @@ def imported(place: str) -> Picamera2:
 
 
 def configure(picam2: Picamera2, config: PicameraCapture, place: str) -> None:
-    """Ask for one BGR stream, and read back what the camera made of it."""
+    """Ask for one stream, in planes where the camera has them, and read back what it made of it."""
+    main = asked_for(PLANES, picam2, config)
+    if main["format"] != PLANES or main["size"][0] % 2 or main["size"][1] % 2:
+        log.info("%s: gives %s of %d x %d, not planes; asked for %s", place, main["format"], *main["size"], BGR)
+        main = asked_for(BGR, picam2, config)
+        if main["format"] != BGR:
+            raise CaptureError(
+                f"{place}: the camera gives {main['format']}, not {PLANES} or {BGR}; use kind: v4l2 for a USB camera"
+            )
+    if main["size"] != (config.width, config.height):
+        log.warning("%s: gives %d x %d, not %d x %d", place, *main["size"], config.width, config.height)
+    shortest_us = picam2.camera_controls.get("FrameDurationLimits", (1, 1, 1))[0]  # in the sensor mode for this size
+    if shortest_us * config.fps > 1.01e6:
+        log.warning("%s: gives at most %.1f frames/s at this size, not %g", place, 1e6 / shortest_us, config.fps)
+
+
+def asked_for(form: str, picam2: Picamera2, config: PicameraCapture) -> dict[str, Any]:
+    """What the camera makes of one stream of this format; its buffers are allocated, those before are freed."""
+    from libcamera import ColorSpace  # type: ignore[import-not-found, unused-ignore]
+
     wanted = picam2.create_video_configuration(
-        main={"size": (config.width, config.height), "format": "RGB888"},
+        main={"size": (config.width, config.height), "format": form},
         raw=None,  # the default allocates a raw stream beside it
+        colour_space=ColorSpace.Sycc(),  # the default depends on the size
         buffer_count=config.buffers,
         queue=False,  # True hands out a picture that has waited
         controls=pace(picam2, config.fps),
@@ -206,14 +267,8 @@ def configure(picam2: Picamera2, config: PicameraCapture, place: str) -> None:
         encode=None,
     )
     picam2.configure(wanted)
-    main = picam2.camera_configuration()["main"]
-    if main["format"] != "RGB888":
-        raise CaptureError(f"{place}: the camera gives {main['format']}, not RGB888; use kind: v4l2 for a USB camera")
-    if main["size"] != (config.width, config.height):
-        log.warning("%s: gives %d x %d, not %d x %d", place, *main["size"], config.width, config.height)
-    shortest_us = picam2.camera_controls.get("FrameDurationLimits", (1, 1, 1))[0]  # in the sensor mode for this size
-    if shortest_us * config.fps > 1.01e6:
-        log.warning("%s: gives at most %.1f frames/s at this size, not %g", place, 1e6 / shortest_us, config.fps)
+    main: dict[str, Any] = picam2.camera_configuration()["main"]
+    return main
 
 
 def names(listed: list[dict[str, Any]]) -> str:

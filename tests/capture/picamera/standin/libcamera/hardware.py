@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import (
+    ColorSpace,
     ControlId,
     ControlInfo,
     FrameBuffer,
@@ -38,12 +39,14 @@ from . import (
 )
 
 Pixels = NDArray[np.uint8]
-STRIDE_ALIGN = 64  # bytes; what the Raspberry Pi 5's PiSP asks for
+STRIDE_ALIGN = 64  # bytes of every plane's rows; what the Raspberry Pi 5's PiSP asks for
 PADDING = 0xA5  # no painted value: a picture that shows it has not been cut
 
 # Channel of R, G, B (0, 1, 2) by byte in memory, X: unused. DRM fourcc names read from the most significant byte of a
 # little-endian word, so that they are backwards in memory: RGB888 is "[23:0] R:G:B" (drm_fourcc.h).
 MEMORY = {"RGB888": (2, 1, 0), "BGR888": (0, 1, 2), "XRGB8888": (2, 1, 0, None), "XBGR8888": (0, 1, 2, None)}
+PLANES = "YUV420"  # Y, then U and V at half the size and half the stride, in one buffer (libcamera's pisp.cpp)
+LUMA = {"Rec601": (0.299, 0.587, 0.114), "Rec709": (0.2126, 0.7152, 0.0722)}  # of R, G, B; ITU-R BT.601 and BT.709
 
 
 @dataclass
@@ -60,6 +63,7 @@ class Faults:
     refuse_queue: int = 0  # so many calls of queue_request() fail
     stop_waits_for: threading.Event | None = None  # stop() hangs until it is set
     adjust: Callable[[StreamConfiguration], None] | None = None  # what validate() changes
+    recolour: ColorSpace | None = None  # what the driver makes of any colour space
 
 
 class CameraConfiguration:
@@ -85,11 +89,29 @@ class CameraConfiguration:
         for stream in self._streams:
             if self._camera.faults.adjust:
                 self._camera.faults.adjust(stream)
-            row = stream.size.width * len(MEMORY.get(stream.pixel_format.name, "YX"))
-            stream.stride = max(stream.stride, -(-row // STRIDE_ALIGN) * STRIDE_ALIGN)
-            stream.frame_size = stream.stride * stream.size.height
+            if stream.pixel_format.name not in self._camera.formats:
+                stream.pixel_format = PixelFormat(self._camera.formats[0])
+            planes = stream.pixel_format.name == PLANES
+            row = stream.size.width * (1 if planes else len(MEMORY.get(stream.pixel_format.name, "YX")))
+            align = STRIDE_ALIGN * 2 if planes else STRIDE_ALIGN
+            stream.stride = max(stream.stride, -(-row // align) * align)
+            stream.frame_size = stream.stride * stream.size.height * (3 if planes else 2) // 2 + self._camera.spare
+            stream.color_space = shared(stream.color_space, stream.pixel_format.name in MEMORY)
+            if self._camera.faults.recolour:
+                stream.color_space = self._camera.faults.recolour
         got = [(s.size, s.pixel_format) for s in self._streams]
         return self.Status.Valid if got == asked else self.Status.Adjusted
+
+
+def shared(asked: ColorSpace | None, rgb: bool) -> ColorSpace:
+    """One of three colour spaces, for RGB without a matrix, as RPiCameraConfiguration::validateColorSpaces chooses."""
+    space = ColorSpace.Sycc()
+    for known in (ColorSpace.Smpte170m(), ColorSpace.Rec709()):
+        if asked and (known.primaries, known.transferFunction) == (asked.primaries, asked.transferFunction):
+            space = known
+    if rgb:
+        space.ycbcrEncoding, space.range = ColorSpace.YcbcrEncoding.Null, ColorSpace.Range.Full
+    return space
 
 
 class Request:
@@ -150,6 +172,8 @@ class Camera:
         # ---
         self.faults = Faults()
         self.paint: Callable[[int, int, int], Pixels] = no_paint  # width, height, number -> (H, W, 3) R, G, B
+        self.formats = [*MEMORY, PLANES]  # what it gives; asked for another, it gives the first
+        self.spare = 0  # bytes at the end of a buffer that no picture needs
         self.queued: deque[Request] = deque()  # requests that the camera holds
         self.started_with: list[dict[str, Any]] = []  # the controls of each start
         self.queued_at_stop: list[int] = []  # how many requests the camera held at each stop
@@ -169,9 +193,9 @@ class Camera:
     def generate_configuration(self, roles: list[StreamRole]) -> CameraConfiguration:
         return CameraConfiguration(self, [self._stream(role) for role in roles])
 
-    @staticmethod
-    def _stream(role: StreamRole) -> StreamConfiguration:
-        formats = [PixelFormat("SRGGB10_CSI2P")] if role is StreamRole.Raw else [PixelFormat(name) for name in MEMORY]
+    def _stream(self, role: StreamRole) -> StreamConfiguration:
+        names = ["SRGGB10_CSI2P"] if role is StreamRole.Raw else self.formats
+        formats = [PixelFormat(name) for name in names]
         offered = SimpleNamespace(pixel_formats=formats, sizes=lambda _: [Size(1536, 864), Size(4608, 2592)])
         return StreamConfiguration(Size(640, 480), formats[0], offered)
 
@@ -272,17 +296,44 @@ def fill(
     """Write one picture into a buffer's memory, row by row with its padding."""
     plane = buffer.planes[0]
     buffer.metadata.planes = [FrameMetadata.Plane(plane.length)]
-    order = MEMORY.get(stream.pixel_format.name)
-    if order is None:  # a format that only refuses: nothing to see
+    name = stream.pixel_format.name
+    if name not in MEMORY and name != PLANES:  # a format that only refuses: nothing to see
         return
-    width, height = stream.size.width, stream.size.height
+    rgb = paint(stream.size.width, stream.size.height, number)
+    rows = planes(rgb, stream) if name == PLANES else packed(rgb, stream)
+    with mmap.mmap(plane.fd, plane.length) as memory:
+        memory[: len(rows)] = rows
+
+
+def packed(rgb: Pixels, stream: StreamConfiguration) -> bytes:
+    order, (height, width) = MEMORY[stream.pixel_format.name], rgb.shape[:2]
     rows = np.full((height, stream.stride), PADDING, np.uint8)
     pixels = rows[:, : width * len(order)].reshape(height, width, len(order))
-    rgb = paint(width, height, number)
     for byte, channel in enumerate(order):
         pixels[:, :, byte] = 255 if channel is None else rgb[:, :, channel]
-    with mmap.mmap(plane.fd, plane.length) as memory:
-        memory[: rows.nbytes] = rows.tobytes()
+    return rows.tobytes()
+
+
+def planes(rgb: Pixels, stream: StreamConfiguration) -> bytes:
+    """Y'CbCr of the stream's colour space, as the ITU's recommendations and IEC 61966-2-1 define it."""
+    red, green, blue = LUMA[stream.color_space.ycbcrEncoding.name]
+    values = rgb / 255
+    luma = values @ [red, green, blue]
+    halved = values.reshape(rgb.shape[0] // 2, 2, rgb.shape[1] // 2, 2, 3).mean(axis=(1, 3))
+    grey = halved @ [red, green, blue]
+    limited = stream.color_space.range is ColorSpace.Range.Limited
+    black, white, span = (16, 219, 224) if limited else (0, 255, 255)
+    found = [
+        (luma * white + black, stream.stride),
+        ((halved[..., 2] - grey) / (2 - 2 * blue) * span + 128, stream.stride // 2),
+        ((halved[..., 0] - grey) / (2 - 2 * red) * span + 128, stream.stride // 2),
+    ]
+    laid = b""
+    for plane, stride in found:
+        rows = np.full((len(plane), stride), PADDING, np.uint8)
+        rows[:, : plane.shape[1]] = np.clip(np.round(plane), 0, 255)
+        laid += rows.tobytes()
+    return laid
 
 
 class CameraManager:
