@@ -186,6 +186,12 @@ class DetectConfig(Settings, frozen=True, kw_only=True):
         tuple[Side, Side] | None,
         Meta(description="[width, height] px of the model's input, where the file leaves it open"),
     ] = None
+    rect: Annotated[
+        bool,
+        Meta(
+            description="on a CPU, leave out the grey beside the picture in the model's input, where the model lets it"
+        ),
+    ] = True
     input: Annotated[InputFormat, Meta(description="how the model wants its picture")] = InputFormat()
     labels: Annotated[
         InputFile, Meta(description="file with one class name a line; empty: from the model, else COCO")

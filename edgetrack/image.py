@@ -11,6 +11,7 @@ import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -187,6 +188,7 @@ class Blob:
 
     Attributes:
         array: (N, 3, H, W), or (N, H, W, 3) where `channels_last`; what the model is to be run on.
+        size: (W, H) px; that of the fit of the last picture, whose rows are the only ones then.
     """
 
     def __init__(
@@ -199,15 +201,13 @@ class Blob:
         fill: int = 0,
     ) -> None:
         """Args: batch pictures of size (width, height) px; `fill`, 0 to 255, lies round letterboxed pictures."""
-        self.size = size
-        planar = np.zeros((batch, 3, size[1], size[0]), dtype)
-        self.array = np.ascontiguousarray(planar.transpose(0, 2, 3, 1)) if channels_last else planar
-        self._planar = self.array.transpose(0, 3, 1, 2) if channels_last else self.array  # a view
+        self._new = partial(np.zeros, dtype=dtype)
+        self._channels_last = channels_last
+        self._lay(batch, size)
         self._order = (0, 1, 2) if pixels.colour == "bgr" else (2, 1, 0)
         self._factor = np.array([pixels.scale / std for std in pixels.std], np.float32)
         self._shift = np.array([mean / std for mean, std in zip(pixels.mean, pixels.std, strict=True)], np.float32)
         self._fill = fill
-        self._fits: list[Fit | None] = [None] * batch
         self._resizer = Resizer()
 
     def put(self, row: int, picture: Picture, fit: Fit) -> None:
@@ -216,6 +216,8 @@ class Blob:
 
     def fill(self, row: int, planes: tuple[Plane, Plane, Plane], fit: Fit) -> None:
         """The same with a picture that is resized already: blue, green and red, each of `fit.inner`."""
+        if fit.target != self.size:
+            self._lay(len(self.array), fit.target)
         if fit != self._fits[row]:
             self._fits[row] = fit
             if fit.inner != fit.target:
@@ -223,6 +225,14 @@ class Blob:
                 self._write((every, every, every), self._planar[row])
         inner = self._planar[row, :, fit.top : fit.top + fit.inner[1], fit.left : fit.left + fit.inner[0]]
         self._write(planes, inner)
+
+    def _lay(self, batch: int, size: tuple[int, int]) -> None:
+        """A new buffer, of zeros."""
+        self.size = size
+        shape = (batch, size[1], size[0], 3) if self._channels_last else (batch, 3, size[1], size[0])
+        self.array: NDArray[Any] = self._new(shape)
+        self._planar = self.array.transpose(0, 3, 1, 2) if self._channels_last else self.array  # a view
+        self._fits: list[Fit | None] = [None] * batch
 
     def _write(self, planes: tuple[Plane, Plane, Plane], place: NDArray[Any]) -> None:
         for channel, plane in enumerate(self._order):

@@ -87,6 +87,9 @@ class Tensor:
 class OnnxModel:
     """A model that is loaded and ready to run; one thread at a time may use it.
 
+    Args:
+        graph: content to take for the file's, which it was made from; on cpu alone. Empty: the file's own.
+
     Attributes:
         path: as given.
         inputs, outputs: names, shapes and types.
@@ -99,12 +102,12 @@ class OnnxModel:
         ConfigError: `runtime.providers` names one that does not exist.
     """
 
-    def __init__(self, path: str, config: RuntimeConfig) -> None:
+    def __init__(self, path: str, config: RuntimeConfig, graph: bytes = b"") -> None:
         self.path = path
         check_file(path)
         threads = config.threads or default_threads()
         self._config, self._threads = config, threads
-        self._take(_open(path, config, threads))
+        self._take(_open(path, config, threads, graph))
         self.inputs = tuple(map(_tensor, self._session.get_inputs()))
         self.outputs = tuple(map(_tensor, self._session.get_outputs()))
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
@@ -164,9 +167,14 @@ class OnnxModel:
                 if self.providers[0] == "cpu":
                     raise
                 tried.append(self.providers[0])
-                session, used, refused = _open(self.path, self._config, self._threads, tried)
+                session, used, refused = _open(self.path, self._config, self._threads, tried=tried)
                 why = str(error).removeprefix(f"{self.path}: cannot run: ").partition("; given")[0]
                 self._take((session, used, refused | {tried[-1]: f"fails when it runs ({why})"}))
+
+
+def on_cpu(config: RuntimeConfig) -> bool:
+    """Whether models run on the CPU's own provider, because no other was asked for or is here."""
+    return providers.known(config.providers, ort.get_available_providers())[0] == ["cpu"]
 
 
 def default_threads() -> int:
@@ -200,7 +208,7 @@ def _neighbours(file: Path) -> str:
     return f"did you mean {near[0]}?" if near else "set the path of an ONNX file"
 
 
-def _open(path: str, config: RuntimeConfig, threads: int, tried: Sequence[str] = ()) -> Opened:
+def _open(path: str, config: RuntimeConfig, threads: int, graph: bytes = b"", tried: Sequence[str] = ()) -> Opened:
     """A session on the first provider that takes the model, and why the ones before it do not.
 
     Args:
@@ -214,7 +222,7 @@ def _open(path: str, config: RuntimeConfig, threads: int, tried: Sequence[str] =
     options = _options(config, threads)
     while True:
         try:
-            session = _session(path, options, wanted, config, threads)
+            session = _session(graph or path, options, wanted, config, threads)
         except ORT_ERRORS as error:
             if wanted == ["cpu"]:
                 raise ModelError(f"{path}: {_explain(error, path)}") from error
@@ -253,10 +261,10 @@ def _options(config: RuntimeConfig, threads: int) -> ort.SessionOptions:
 
 
 def _session(
-    path: str, options: ort.SessionOptions, words: Sequence[str], config: RuntimeConfig, threads: int
+    model: str | bytes, options: ort.SessionOptions, words: Sequence[str], config: RuntimeConfig, threads: int
 ) -> ort.InferenceSession:
     chosen = [(providers.PROVIDERS[word].name, providers.options(word, config, threads)) for word in words]
-    return ort.InferenceSession(path, options, providers=chosen, enable_fallback=0)
+    return ort.InferenceSession(model, options, providers=chosen, enable_fallback=0)
 
 
 def _tensor(node: Any) -> Tensor:

@@ -190,7 +190,7 @@ def model_inputs(folder: Path) -> One:
     def one(seed: int) -> None:
         draw = np.random.default_rng(seed)
         which = int(draw.integers(len(shapes)))
-        detector.form = forms[which]  # type: ignore[assignment]
+        detector._forms = {size: forms[which]}  # type: ignore[dict-item]
         detector.model.outputs = [_output(draw, shape) for shape in shapes[which]]  # type: ignore[attr-defined]
         if state.index % 500 == 499:
             state.tracker, state.scene = Tracker(whole.track), Scene(whole, names)

@@ -1,4 +1,4 @@
-"""The whole daemon by turns with its detector's model alone: same process, same session, same pictures, same minute."""
+"""The whole daemon by turns with its detector's model alone: same process, same pictures, same minute."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from edgetrack.types import CaptureState, Frame
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+Size = tuple[int, int]  # width, height
 Bare = Callable[[Frame], Callable[[], object]]  # the model's run on a picture that is prepared
 
 TURN = 25  # pictures, and runs of the model; long against a hiccup, short against a change of the machine's load
@@ -107,14 +108,14 @@ def each(cost: Cost) -> Cost:
     return Cost(cost.wall_s / TURN, cost.cpu_s / TURN)
 
 
-def alternate(config: Config, seconds: float, against: str = "") -> tuple[list[Turn], tuple[int, int], tuple[str, ...]]:
+def alternate(config: Config, seconds: float, against: str = "") -> tuple[list[Turn], Size, Size, tuple[str, ...]]:
     """Run the daemon of this configuration for `seconds`.
 
     Args:
-        against: another model that runs alone; empty: the daemon's own.
+        against: another model that runs alone; empty: the daemon's own, as its file is, on all of its input.
 
     Returns:
-        The turns, the pictures' width and height in px, and what the model ran on.
+        The turns, the pictures' width and height, what a picture fills of the model's input, px, and its providers.
 
     Raises:
         CaptureError: the source ended before the first turn, or cannot be opened.
@@ -123,8 +124,10 @@ def alternate(config: Config, seconds: float, against: str = "") -> tuple[list[T
     stopwatch = Stopwatch()
     parts = build(config)
     detector = cast(YoloDetector, parts.detector)
-    plain = msgspec.structs.replace(config.detect, model=against, size=None, head="auto", ahead=0)
-    alone = YoloDetector(plain, config.runtime) if against else detector
+    plain = msgspec.structs.replace(config.detect, rect=False, ahead=0)
+    if against:
+        plain = msgspec.structs.replace(plain, model=against, size=None, head="auto")
+    alone = YoloDetector(plain, config.runtime)
     prepare, infer = alone.prepare, alone.model.run  # as they are before they are watched
     source = Alternating(parts.source, stopwatch, lambda frame: partial(infer, prepare(frame.picture)[0]), seconds)
     for owner, method, stage in (
@@ -145,4 +148,5 @@ def alternate(config: Config, seconds: float, against: str = "") -> tuple[list[T
             f"bench: the source gave fewer than {SETTLE + TURN} pictures in {seconds:g} s; set capture.loop, or give "
             "--seconds more"
         )
-    return source.turns, source.size, tuple(detector.providers)
+    given = detector.fit(source.size).target
+    return source.turns, source.size, given, tuple(detector.providers)

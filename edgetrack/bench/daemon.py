@@ -51,6 +51,7 @@ class DaemonCost:
     embed: str
     source: str
     size: tuple[int, int]  # width, height of the pictures, px
+    given: tuple[int, int]  # width, height of what the daemon gives to its model, px; alone it has all of its input
     pictures: int  # measured
     broker: str
     paced: bool  # the source sets the pace: the daemon waits, and its efficiency says nothing
@@ -81,7 +82,7 @@ def measure(config: Config, seconds: float, against: str = "") -> DaemonCost:
     """
     with TemporaryDirectory(prefix="edgetrack-bench-") as name, stood_in(config, Path(name)) as (own, broker):
         alone = run_alone(own, Path(name), seconds)
-        turns, size, providers = alternate(unpaced(own), seconds, against)
+        turns, size, given, providers = alternate(unpaced(own), seconds, against)
     live = isinstance(config.capture, LiveOptions)
     return DaemonCost(
         machine=machine(),
@@ -92,6 +93,7 @@ def measure(config: Config, seconds: float, against: str = "") -> DaemonCost:
         embed=str(config.embed.__struct_config__.tag),
         source=Path(getattr(config.capture, "path", "") or str(config.capture.__struct_config__.tag)).name,
         size=size,
+        given=given,
         pictures=sum(turn.pictures for turn in turns),
         broker=broker,
         paced=getattr(unpaced(own).capture, "pace", "") != "fast",
@@ -171,7 +173,8 @@ def table(cost: DaemonCost) -> str:
     lines = [
         f"{cost.machine}; {cost.model} on {', '.join(cost.providers)}, {threads}; embed {cost.embed}",
         *([f"against {cost.against}"] if cost.against != cost.model else []),
-        f"{cost.source}, {cost.size[0]} x {cost.size[1]} px, {cost.pictures} pictures; {cost.broker or 'no broker'}",
+        f"{cost.source}, {cost.size[0]} x {cost.size[1]} px, {cost.pictures} pictures, the model gets "
+        f"{cost.given[0]} x {cost.given[1]}; {cost.broker or 'no broker'}",
         "",
         "each                 frames/s       ms   CPU ms",
     ]

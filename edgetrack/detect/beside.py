@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgetrack.detect.heads import Candidates
+from edgetrack.detect.heads import Candidates, Size
 from edgetrack.image import Blob, Fit, Resizer
 from edgetrack.runtime import OnnxModel
 from edgetrack.types import Picture
@@ -37,11 +37,11 @@ class Beside:
     Args:
         models: sessions of the model.
         blob: makes an input for one; there is one more than sessions.
-        decode: outputs to candidates; for any thread.
+        decode: outputs, and the size of the input that they answer, to candidates; for any thread.
     """
 
     def __init__(
-        self, models: Sequence[OnnxModel], blob: Callable[[], Blob], decode: Callable[[Outputs], Candidates]
+        self, models: Sequence[OnnxModel], blob: Callable[[], Blob], decode: Callable[[Outputs, Size], Candidates]
     ) -> None:
         self._decode = decode
         self._idle: SimpleQueue[Callable[[NDArray[Any]], Outputs]] = SimpleQueue()
@@ -58,15 +58,15 @@ class Beside:
         planes = self._resizer.planes(picture, *fit.inner)
         blob = self._inputs.get()
         blob.fill(0, planes, fit)
-        candidates = self._threads.submit(self._look, blob)
+        candidates = self._threads.submit(self._look, blob, fit.target)
         candidates.add_done_callback(lambda _: done())
         return Begun(fit, candidates)
 
-    def _look(self, blob: Blob) -> Candidates:
+    def _look(self, blob: Blob, size: Size) -> Candidates:
         run = self._idle.get()
         try:
             outputs = run(blob.array)
         finally:
             self._idle.put(run)
             self._inputs.put(blob)
-        return self._decode(outputs)
+        return self._decode(outputs, size)

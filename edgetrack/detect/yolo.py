@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,6 +15,8 @@ from edgetrack.detect.beside import Begun, Beside, Outputs
 from edgetrack.detect.forms import KNOWN, recognise
 from edgetrack.detect.heads import Array, Candidates, Head, Rows, Size
 from edgetrack.detect.labels import floor_of, from_metadata, names_of
+from edgetrack.detect.network import load
+from edgetrack.detect.rect import filled
 from edgetrack.errors import ModelError
 from edgetrack.image import Blob, Fit, Fitting, PixelFormat
 from edgetrack.runtime import OnnxModel
@@ -33,9 +34,8 @@ class YoloDetector:
 
     Attributes:
         model: what runs the graph.
-        form: decodes its outputs.
         names: of the classes, by class_id.
-        size: width and height of the model's input, px.
+        size: width and height of the model's input, px. With `detect.rect` it is given what the picture fills of it.
         fitting: how a picture is laid into it.
         providers: what the model really runs on.
         refused: those of the configuration that it does not run on, and why.
@@ -46,32 +46,37 @@ class YoloDetector:
     """
 
     def __init__(self, config: DetectConfig, runtime: RuntimeConfig) -> None:
-        self.model = OnnxModel(config.model, runtime)
-        self.size, channels_last = _input_size(self.model, config.size)
-        shape = (1, *self.size[::-1], 3) if channels_last else (1, 3, *self.size[::-1])
-        outputs = self.model.warm_up(shape)
-        self.providers, self.refused = self.model.providers, self.model.refused
+        network = load(config, runtime)
+        self.model, self.size = network.model, network.size
         own = from_metadata(config.model, self.model.metadata)
-        self.form = _head(self.model, config.head, self.size, outputs, None if own is None else len(own))
-        self.names = names_of(config, own, self.form.classes)
+        self._recognise = partial(_head, self.model, config.head, None if own is None else len(own))
+        form = self._recognise(network.least, network.warm_up(network.least))
+        self._forms = {network.least: form}
+        self.providers, self.refused = self.model.providers, self.model.refused
+        self.names = names_of(config, own, form.classes)
         self._floor = floor_of(config, self.names)
-        self._config = config
+        self._config, self._network = config, network
         dtype = self.model.inputs[0].dtype
-        pixels, self.fitting = _format(config.input, self.form, raw=dtype == np.uint8)
-        blob = partial(Blob, 1, self.size, pixels, dtype, channels_last, FILL)
+        pixels, self.fitting = _format(config.input, form, raw=dtype == np.uint8)
+        blob = partial(Blob, 1, network.least, pixels, dtype, network.channels_last, FILL)
         self._blob = blob()
-        models = [self.model, *(OnnxModel(config.model, runtime) for _ in range(config.ahead - 1))][: config.ahead]
+        models = [self.model, *(OnnxModel(config.model, runtime, network.graph) for _ in range(config.ahead - 1))]
         for model in models[1:]:
-            model.warm_up(shape)
-        self._beside = Beside(models, blob, self.decode) if models else None
+            network.warm_up(network.least, model)
+        self._beside = Beside(models, blob, self.decode) if config.ahead else None
         self._warned: set[str] = set()
-        form = f"{self.head}, {self.size[0]} x {self.size[1]} px, {len(self.names)} classes"
-        log.info("%s: %s, on %s", config.model, form, ", ".join(self.providers))
+        text = f"{self.head}, {self.size[0]} x {self.size[1]} px, {len(self.names)} classes"
+        log.info("%s: %s, on %s", config.model, text, ", ".join(self.providers))
 
     @property
     def head(self) -> str:
         """Form of the outputs, as in `detect.head`."""
         return self.form.name
+
+    @property
+    def form(self) -> Head:
+        """Decodes outputs, of the least input that it takes."""
+        return next(iter(self._forms.values()))
 
     def detect(self, picture: Picture, begun: object = None) -> Detections:
         """Objects in a picture, best first; boxes in its pixels, clipped to it.
@@ -94,25 +99,50 @@ class YoloDetector:
         """
         if self._beside is None:
             return None
-        return self._beside.begin(picture, Fit.of(size_of(picture), self.size, self.fitting), done)
+        return self._beside.begin(picture, self.fit(size_of(picture)), done)
 
     def candidates(self, picture: Picture, begun: object = None) -> tuple[Candidates, Fit]:
         """What the model found, in pixels of its input, and where the picture lay in that."""
         if isinstance(begun, Begun):
             return begun.candidates.result(), begun.fit
         blob, fit = self.prepare(picture)
-        return self.decode(self.model.run(blob)), fit
+        return self.decode(self.model.run(blob), fit.target), fit
 
-    def decode(self, outputs: Outputs) -> Candidates:
-        """The model's outputs, as they come, to all rows that reach their floor."""
+    def decode(self, outputs: Outputs, size: Size) -> Candidates:
+        """The model's outputs, as they come, to all rows that reach their floor.
+
+        Args:
+            size: of the input that they answer, px.
+        """
+        form = self._forms[size]
         with np.errstate(over="ignore", invalid="ignore"):  # NaN and infinity are dropped next, and told
-            return self.form.decode([output.astype(np.float32, copy=False) for output in outputs], self._floor)
+            return form.decode([output.astype(np.float32, copy=False) for output in outputs], self._floor)
 
     def prepare(self, picture: Picture) -> tuple[Array, Fit]:
         """The model's input for a picture, valid until the next call, and where the picture lies in it."""
-        fit = Fit.of(size_of(picture), self.size, self.fitting)
+        fit = self.fit(size_of(picture))
         self._blob.put(0, picture, fit)
         return self._blob.array, fit
+
+    def fit(self, source: Size) -> Fit:
+        """Where a picture of this size lies in the input that the model is given for it."""
+        size = filled(source, self.size, self.fitting) if self._network.follows else self.size
+        if size not in self._forms:
+            size = self._met(size)
+        return Fit.of(source, size, self.fitting)
+
+    def _met(self, size: Size) -> Size:
+        """Run once for an input of a new size, which is returned; the whole one instead where that fails."""
+        try:
+            self._forms[size] = self._recognise(size, self._network.warm_up(size))
+        except ModelError as error:
+            if size == self.size:
+                raise
+            log.warning("%s: detect.rect: looks at its whole input, grey and all (%s)", self.model.path, error)
+            self._network = replace(self._network, follows=False)
+            return self._met(self.size)
+        log.info("%s: looks at %d x %d of %d x %d px, which the picture fills", self.model.path, *size, *self.size)
+        return size
 
     def _finite(self, xyxy: Array, score: Array, class_id: Rows) -> Candidates:
         good = np.isfinite(score) & (np.abs(xyxy) < FARTHEST).all(axis=1)
@@ -152,39 +182,7 @@ class YoloDetector:
             log.warning(message, *details)
 
 
-def _input_size(model: OnnxModel, wanted: Size | None) -> tuple[Size, bool]:
-    """Width and height of the input, and whether its channels come last."""
-    tensor = model.inputs[0]
-    shape = tensor.shape
-    if len(model.inputs) != 1 or len(shape) != 4 or shape[0] not in (None, 1) or 3 not in (shape[1], shape[3]):
-        raise ModelError(
-            f"{model.path}: inputs are {', '.join(map(str, model.inputs))}, expected one picture, "
-            "(1, 3, height, width) or (1, height, width, 3); choose a detection model exported with batch 1"
-        )
-    if tensor.dtype not in (np.float32, np.float16, np.uint8):
-        raise ModelError(f"{model.path}: input is {tensor}, expected float32, float16 or uint8; export it again")
-    channels_last = shape[1] != 3
-    height, width = (shape[1], shape[2]) if channels_last else (shape[2], shape[3])
-    own = None if width is None or height is None else (width, height)
-    if own is not None and wanted not in (None, own):
-        raise ModelError(f"{model.path}: input is {shape}, detect.size is {list(wanted)}; set detect.size: {list(own)}")
-    size = own or wanted or _metadata_size(model)
-    if size is None:
-        raise ModelError(f"{model.path}: input is {tensor}, its size is open; set detect.size: [width, height]")
-    return size, channels_last
-
-
-def _metadata_size(model: OnnxModel) -> Size | None:
-    """What Ultralytics writes: imgsz as [height, width]."""
-    try:
-        height, width = ast.literal_eval(model.metadata.get("imgsz", "")[:100])
-    except (ValueError, SyntaxError, TypeError):
-        return None
-    whole = isinstance(height, int) and isinstance(width, int) and height > 0 and width > 0
-    return (width, height) if whole else None
-
-
-def _head(model: OnnxModel, name: str, size: Size, outputs: Sequence[Array], classes: int | None) -> Head:
+def _head(model: OnnxModel, name: str, classes: int | None, size: Size, outputs: Sequence[Array]) -> Head:
     task = model.metadata.get("task", "detect")
     if task != "detect":
         raise ModelError(f"{model.path}: its task is {task}, expected detect; choose a detection model")

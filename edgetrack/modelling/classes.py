@@ -211,7 +211,8 @@ class Cutter:
         if source is None:
             raise UnknownGraphError(f"{name} is reshaped across the classes")
         self.keep(node.input[0], source, rows)
-        wanted = list(after)
+        told = self._graph.value(node.input[1])  # as it was, -1 and all, so that it still fits other inputs
+        wanted = list(after) if told is None or len(told) != len(after) else told.tolist()
         wanted[axis] = len(rows)
         node.input[1] = self._graph.constant(f"{name}_shape", np.array(wanted, np.int64))
 

@@ -16,8 +16,9 @@ import msgspec
 import numpy as np
 import onnx
 
-from edgetrack.config import RuntimeConfig
+from edgetrack.config import DetectConfig, RuntimeConfig
 from edgetrack.configfile.words import did_you_mean
+from edgetrack.detect.network import load
 from edgetrack.detect.reid import ReidEmbedder
 from edgetrack.detect.yolo import YoloDetector
 from edgetrack.errors import ConfigError, ModelError
@@ -130,10 +131,11 @@ def street() -> Iterator[Picture]:
 def _lean(bench: Bench, model: Any, trial: str) -> tuple[Any, list[str], list[str]]:
     """The model after every exact rewrite that keeps its answers, what was done, and what was left with the reason."""
     shapes = shapes_of(model, bench.source, bench.inputs[0].shape)
+    known = [] if _follows(bench) else [partial(lean.known_shapes, shapes=shapes)]
     rewrites: tuple[Callable[[Any], str], ...] = (
         lean.free_initializers,
         lean.plain_constants,
-        partial(lean.known_shapes, shapes=shapes),
+        *known,
         lean.fold,
         lean.fold_focus,
         lean.hard_swish,
@@ -159,6 +161,12 @@ def _lean(bench: Bench, model: Any, trial: str) -> tuple[Any, list[str], list[st
         else:
             left.append(f"{told}: that changes answers by {moved:.2g}")
     return model, done, left
+
+
+def _follows(bench: Bench) -> bool:
+    """Whether its input may become smaller with the picture (`detect.rect`): worth more than shapes that are known."""
+    detects = isinstance(bench.model, YoloDetector)
+    return detects and load(DetectConfig(model=bench.source), RuntimeConfig(threads=1)).follows
 
 
 def _names(bench: Bench) -> tuple[str, ...]:

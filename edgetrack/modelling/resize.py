@@ -12,16 +12,15 @@ from typing import Any
 import numpy as np
 import onnx
 
+from edgetrack.detect import rect
+from edgetrack.detect.rect import STRIDE
 from edgetrack.detect.yolo import YoloDetector
 from edgetrack.errors import ModelError
-from edgetrack.image import Fit
 from edgetrack.modelling.classes import Shape, shapes_of
 from edgetrack.modelling.lean import Graph, free_initializers, plain_constants
 from edgetrack.modelling.trial import opened
 
 Size = tuple[int, int]  # width, height in px
-
-STRIDE = 32  # px, of the coarsest map of most detectors; a side that is no multiple of it is cut
 
 
 def resize(source: str, target: Path, size: Size) -> None:
@@ -65,8 +64,8 @@ def resize(source: str, target: Path, size: Size) -> None:
 
 
 def filled(source: str, camera: Size) -> Size:
-    """The part of a detector's input that a camera's pictures fill, up to the next multiple of STRIDE: the answers to
-    it are those to the whole, but for objects at the very edge.
+    """The part of a detector's input that a camera's pictures fill: the answers to it are those to the whole, but for
+    objects at the very edge.
 
     Args:
         camera: width and height of its pictures, px.
@@ -77,11 +76,9 @@ def filled(source: str, camera: Size) -> Size:
     model = opened(source)
     if not isinstance(model, YoloDetector):
         raise ModelError(f"{source}: is no detector, and sees crops, not a camera's pictures; give --size")
-    fit = Fit.of(camera, model.size, model.fitting)
     if model.fitting == "stretch":
         raise ModelError(f"{source}: pictures fill all of its input, stretched; give --size, which changes its answers")
-    width, height = (min(whole, -(-side // STRIDE) * STRIDE) for side, whole in zip(fit.inner, model.size, strict=True))
-    return width, height
+    return rect.filled(camera, model.size, model.fitting)
 
 
 def _tell(model: Any, shapes: Mapping[str, Shape], ratio: tuple[float, float]) -> None:

@@ -44,7 +44,7 @@ def opened(path: str) -> YoloDetector | ReidEmbedder:
 def _opened(path: str) -> YoloDetector | ReidEmbedder:
     runtime = RuntimeConfig(threads=1)
     try:
-        return YoloDetector(DetectConfig(model=path, min_score=FLOOR), runtime)
+        return YoloDetector(DetectConfig(model=path, min_score=FLOOR, rect=False), runtime)
     except ModelError as no_detector:
         try:
             return ReidEmbedder(ReidEmbed(model=path), runtime)

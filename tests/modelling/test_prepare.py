@@ -142,6 +142,12 @@ def test_the_detector_knows_the_names_that_remain(net: Path, album: Album, tmp_p
     assert (detector.names, detector.head) == (("person", "dog"), "yolox")
 
 
+def test_the_lean_copy_still_follows_the_picture(net: Path, album: Album, tmp_path: Path) -> None:
+    prepare(str(net), tmp_path / "lean.onnx", ["person"], album)
+    detector = YoloDetector(DetectConfig(model=str(tmp_path / "lean.onnx")), RuntimeConfig(threads=1))
+    assert detector.fit((400, 200)).target == (SIDE, SIDE // 2)
+
+
 def test_what_the_file_says_of_its_licence_stays(net: Path, album: Album, tmp_path: Path) -> None:
     prepare(str(net), tmp_path / "lean.onnx", ["dog"], album)
     metadata = {entry.key: entry.value for entry in onnx.load(str(tmp_path / "lean.onnx")).metadata_props}

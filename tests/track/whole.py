@@ -1,6 +1,6 @@
 """Run by hand: HOTA and IDF1 of capture, detector, embedder and tracker together, on a real video.
 
-    python -m tests.track.whole SEQUENCE DETECTOR.onnx [none | histogram | EMBEDDER.onnx]
+    python -m tests.track.whole SEQUENCE DETECTOR.onnx [none | histogram | EMBEDDER.onnx] [--no-rect]
 
 SEQUENCE is one of MOTChallenge's, with video.mp4.
 """
@@ -19,11 +19,11 @@ from edgetrack.detect import open_detector, open_embedder
 from edgetrack.track.tracker import Tracker
 
 
-def tracks(video: Path, model: str, embed: Embed) -> Iterator[str]:
+def tracks(video: Path, model: str, embed: Embed, rect: bool) -> Iterator[str]:
     """Lines of a MOTChallenge result: confirmed tracks in every picture in which a detection backs them."""
     runtime = RuntimeConfig(threads=1)
     detector, embedder = (
-        open_detector(DetectConfig(model=model, classes=["person"]), runtime),
+        open_detector(DetectConfig(model=model, classes=["person"], rect=rect), runtime),
         open_embedder(embed, runtime),
     )
     tracker = Tracker()
@@ -40,9 +40,11 @@ def tracks(video: Path, model: str, embed: Embed) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sequence, model, look = Path(sys.argv[1]), sys.argv[2], (sys.argv[3:] or ["histogram"])[0]
+    rect = "--no-rect" not in sys.argv
+    given = [word for word in sys.argv[1:] if word != "--no-rect"]
+    sequence, model, look = Path(given[0]), given[1], (given[2:] or ["histogram"])[0]
     kinds: dict[str, Embed] = {"none": NoEmbed(), "histogram": HistogramEmbed()}
     with TemporaryDirectory() as folder:
         with open(f"{folder}/{sequence.name}.txt", "w", encoding="ascii") as file:
-            file.writelines(tracks(sequence / "video.mp4", model, kinds.get(look) or ReidEmbed(model=look)))
+            file.writelines(tracks(sequence / "video.mp4", model, kinds.get(look) or ReidEmbed(model=look), rect))
         sys.exit(main(["evaluate", "mot", "--results", folder, str(sequence)]))
