@@ -23,9 +23,8 @@ log = logging.getLogger(__name__)
 
 WAIT_S = 0.25  # longest silence towards the loop, so that it can be stopped while no picture comes
 CLOSE_S = 0.5  # longest wait for the thread, which may be decoding
-ROUNDS = (
-    4  # of the loop and looks; the quickest of those tells when it may be back, the slowest of these what one takes
-)
+HUNG_S = 20.0  # a camera's thread that is at one picture for so long will not come back; scaling takes milliseconds
+ROUNDS = 4  # of the loop, whose quickest tells when it may be back, and of looks, whose slowest tells what one takes
 NEVER = float("inf")  # s
 
 PauseS = Callable[[int], float]
@@ -71,7 +70,9 @@ class Giving(Protocol):
     ) -> None: ...
 
     def frames(self, pause_s: PauseS) -> Generator[Frame | None, None, None]:
-        """The pictures as they are wanted, until it is left; None where it may be that none comes.
+        """The pictures as they are wanted, until it is left.
+
+        Yields None where it may be that none comes, of a camera several times in HUNG_S.
 
         Args:
             pause_s: for how long the picture of this number is not wanted yet, s, if there is no news. Called with
@@ -114,6 +115,8 @@ class Ahead:
         self._last = Look(0.0, 0.0)  # at the picture that the loop had last
         self._handed_s = 0.0  # when it had that, or began
         self._rounds_s: deque[float] = deque([0.0], maxlen=ROUNDS)  # of the loop, from there, or the end of the look
+        self._turns = self._turns_seen = 0  # of the thread, with a picture or without; of those the loop knows
+        self._still_s = 0.0  # that the loop has waited since it saw one more
         self._ended = False
         self._error: EdgetrackError | None = None
         self._thread: threading.Thread | None = None
@@ -164,16 +167,27 @@ class Ahead:
                 self._news.notify_all()
             self._news.wait_for(lambda: self._ready or self._ended, WAIT_S)
             if not self._ready:
-                self._check_thread()
+                self._watch()
                 return None
             frame, self._last = self._ready.popleft()
             self._handed_s, self._asked = time.monotonic(), False
             self._news.notify_all()
         return self._source.hand(frame)
 
-    def _check_thread(self) -> None:
-        if self._thread is not None and not self._thread.is_alive() and not self._ended:
+    def _watch(self) -> None:
+        """No picture: the thread may have died, or be stuck at one, which to the loop is as a silent camera."""
+        if self._thread is None or self._ended:
+            return
+        if not self._thread.is_alive():
             raise CaptureError(f"{self._source.place}: the reader died, its traceback is in the log; report it")
+        if self._fresh:  # told by own waits, not by a clock, which goes on while the process is stopped
+            self._still_s = self._still_s + WAIT_S if self._turns == self._turns_seen else 0.0
+            self._turns_seen = self._turns
+            if self._still_s >= HUNG_S:
+                raise CaptureError(
+                    f"{self._source.place}: a picture has been stuck for {HUNG_S:g} s, in its conversion or on its way "
+                    "to the model; only a new process can help: restart the daemon"
+                )
 
     # --- the thread
 
@@ -181,6 +195,7 @@ class Ahead:
         try:
             with closing(self._source.frames(self._pause_s)) as frames:
                 for frame in frames:
+                    self._turns += 1
                     if frame is not None:
                         self._begin(frame)
         except EdgetrackError as error:

@@ -11,6 +11,8 @@ from functools import partial
 import numpy as np
 import pytest
 
+from edgetrack.capture import ahead as capture_ahead
+from edgetrack.capture import latest
 from edgetrack.capture.ahead import Ahead, Look
 from edgetrack.capture.latest import Latest, Shot
 from edgetrack.config import V4l2Capture
@@ -253,6 +255,41 @@ def test_a_fault_ahead_of_the_loop_is_never_silence(camera: Camera) -> None:
         camera.shoot()
         with pytest.raises(CaptureError, match="the reader died"):
             take(running, 1)
+
+
+@pytest.fixture
+def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty waits of the loop, each as long as two of the thread."""
+    monkeypatch.setattr(latest, "WAIT_S", 0.01)
+    monkeypatch.setattr(capture_ahead, "WAIT_S", 0.02)
+    monkeypatch.setattr(capture_ahead, "HUNG_S", 0.4)
+
+
+@pytest.mark.parametrize("stuck", ["conversion", "look"])
+def test_a_picture_that_is_stuck_before_the_loop_needs_a_new_process(
+    camera: Camera, short_patience: None, stuck: str
+) -> None:
+    """The camera goes on, and the loop, which waits, looks alive."""
+    release, model = threading.Event(), Model()
+    if stuck == "conversion":
+        camera._convert = lambda number: np.zeros((4, 6, 3), np.uint8) if release.wait() else None  # type: ignore
+    else:
+        model.begin = lambda *_: release.wait()  # type: ignore[method-assign]
+    try:
+        with ahead(camera, model) as running:
+            camera.shoot()
+            with pytest.raises(CaptureError, match=r"camera: a picture has been stuck for 0\.4 s.* restart"):
+                take(running, 1)
+    finally:
+        release.set()
+    wait_for_readers()
+
+
+def test_a_camera_that_is_silent_is_not_stuck(camera: Camera, short_patience: None) -> None:
+    with ahead(camera, Model()) as running:
+        assert [frame for frame, _ in zip(running, range(50), strict=False)] == [None] * 50
+        camera.shoot()
+        assert len(take(running, 1)) == 1
 
 
 def test_leaving_waits_for_no_look(camera: Camera) -> None:
