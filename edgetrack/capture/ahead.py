@@ -225,12 +225,13 @@ class Ahead:
     def _begin(self, frame: Frame) -> None:
         look = Look(time.monotonic())
         done = partial(self._over, look)
+        with self._news:
+            self._looking += 1  # before it begins: it may be over before begin() returns
         begun = None if self._looks is None else self._looks.begin(frame.picture, frame.index, done)
         with self._news:
             if begun is None:
+                self._looking -= 1
                 look.over_s = look.began_s
-            else:
-                self._looking += 1
             self._ready.append((replace(frame, begun=begun), look))
             self._news.notify_all()
 
