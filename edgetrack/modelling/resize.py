@@ -5,14 +5,17 @@ Needs the onnx package.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from edgetrack.detect import rect
+from edgetrack.detect.forms import STRIDES
+from edgetrack.detect.heads import cells
 from edgetrack.detect.rect import STRIDE
 from edgetrack.detect.yolo import YoloDetector
 from edgetrack.errors import ModelError
@@ -21,6 +24,8 @@ from edgetrack.modelling.lean import Graph, free_initializers, plain_constants
 from edgetrack.modelling.trial import opened
 
 Size = tuple[int, int]  # width, height in px
+
+ELEMENTWISE = {"Add", "Sub", "Mul", "Div", "QuantizeLinear", "DequantizeLinear"}  # what reads a grid of cells
 
 
 def resize(source: str, target: Path, size: Size) -> None:
@@ -42,7 +47,8 @@ def resize(source: str, target: Path, size: Size) -> None:
     before = own[columns], own[rows]
     if all(before):
         shapes = shapes_of(model, source, (own[0] or 1, *own[1:]))
-        _tell(model, shapes, (size[1] / before[1], size[0] / before[0]))
+        _tell(model, shapes, before, size)
+        _cut_grids(model, before, size)
     dims[columns].dim_value, dims[rows].dim_value = size
     del model.graph.value_info[:]
     for output in model.graph.output:
@@ -81,29 +87,70 @@ def filled(source: str, camera: Size) -> Size:
     return rect.filled(camera, model.size, model.fitting)
 
 
-def _tell(model: Any, shapes: Mapping[str, Shape], ratio: tuple[float, float]) -> None:
+def _tell(model: Any, shapes: Mapping[str, Shape], before: Size, after: Size) -> None:
     """Put the new heights and widths where the graph holds the old ones: in what maps are reshaped and resized to.
 
     Args:
         shapes: of all values, at the old size.
-        ratio: new height and width over the old ones.
     """
     graph = Graph(model)
+    sides = {_map(before, 1 << k): _map(after, 1 << k) for k in range(8)}  # height and width of a map: the new ones
     for node in model.graph.node:
         if node.op_type not in ("Reshape", "Resize") or node.input[-1] not in graph.constants:
             continue
         wanted = graph.value(node.input[-1])
         if wanted is None or wanted.dtype != np.int64:
             continue  # factors, which stay
-        old = shapes[node.input[0]] if node.op_type == "Reshape" else shapes[node.output[0]]
-        told = _told(wanted.tolist(), old[-2:], ratio) if len(old) == 4 else wanted.tolist()
+        maps = [node.input[0], node.output[0]] if node.op_type == "Reshape" else [node.output[0]]
+        told = wanted.tolist()
+        for old in (shapes[name] for name in maps):  # attention makes rows of a map, and a map of rows
+            if told == wanted.tolist() and len(old) == 4 and old[-2:] in sides:
+                told = _told(told, old[-2:], sides[old[-2:]])
         if told != wanted.tolist():
             node.input[len(node.input) - 1] = graph.constant(f"{node.output[0]}_size", np.array(told, np.int64))
 
 
-def _told(wanted: list[int], old: Shape, ratio: tuple[float, float]) -> list[int]:
+def _cut_grids(model: Any, before: Size, after: Size) -> None:
+    """Of constants that have something for each cell, such as where it lies, keep the cells of the smaller input.
+
+    What lies beyond them is not known: a larger input is left to fail.
+    """
+    if after[0] > before[0] or after[1] > before[1]:
+        return
+    graph = Graph(model)
+    for strides in STRIDES:
+        total, kept = sum(cells(before, stride) for stride in strides), _kept(before, after, strides)
+        for node in model.graph.node:
+            for place, name in enumerate(node.input):
+                value = graph.value(name)
+                if value is None:
+                    continue
+                if node.op_type in ELEMENTWISE and total in value.shape:
+                    value = np.take(value, kept, axis=value.shape.index(total))
+                elif node.op_type == "Reshape" and place == 1 and total in value:
+                    value = np.where(value == total, len(kept), value)
+                else:
+                    continue
+                node.input[place] = graph.constant(f"{name}_cut", value)
+
+
+def _kept(before: Size, after: Size, strides: Sequence[int]) -> NDArray[np.int64]:
+    """Places of a smaller input's cells among those of a larger one, stride by stride and row by row."""
+    places, first = [], 0
+    for stride in strides:
+        rows, columns = (np.arange(side) for side in _map(after, stride))
+        places.append((first + rows[:, None] * _map(before, stride)[1] + columns).ravel())
+        first += cells(before, stride)
+    return np.concatenate(places)
+
+
+def _map(size: Size, stride: int) -> Shape:
+    """Height and width of a map, in cells."""
+    return -(-size[1] // stride), -(-size[0] // stride)
+
+
+def _told(wanted: list[int], old: Shape, new: Shape) -> list[int]:
     """A shape with a map's height and width, or their product, in it; the last place that fits is meant."""
-    new = [round(side * factor) for side, factor in zip(old, ratio, strict=True)]
     for place in range(len(wanted) - 1, 0, -1):
         if tuple(wanted[place - 1 : place + 1]) == old:
             return [*wanted[: place - 1], *new, *wanted[place + 1 :]]

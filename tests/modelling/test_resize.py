@@ -59,14 +59,41 @@ def counted(graph: Any) -> None:
 
 
 def gridded(graph: Any) -> None:
-    """As models do that decode in the graph: something is added to every cell."""
-    graph.initializer.append(numpy_helper.from_array(np.zeros((1, 84, 8), np.float32), "grid"))
+    """As models do that decode in the graph: something is added to every cell, and their number is known."""
+    grid = np.random.default_rng(4).normal(0, 1, (1, 84, 8)).astype(np.float32)
+    graph.initializer.append(numpy_helper.from_array(grid, "grid"))
+    graph.initializer.append(numpy_helper.from_array(np.array([1, 84, 8]), "all_cells"))
     last = graph.node[-1]
     last.output[0] = "plain"
-    graph.node.append(helper.make_node("Add", ["plain", "grid"], ["output"]))
+    graph.node.append(helper.make_node("Reshape", ["plain", "all_cells"], ["shaped"]))
+    graph.node.append(helper.make_node("Add", ["shaped", "grid"], ["output"]))
 
 
-@pytest.mark.parametrize("change", [lambda graph: None, counted], ids=["as it is", "with its cells counted"])
+def attending(graph: Any) -> None:
+    """As attention does: the coarsest map becomes rows of a batch and a map again."""
+    coarse = next(node for node in graph.node if node.output[0] == "level16")
+    coarse.output[0] = "map16"
+    for name, shape in (("as_rows", [1, 2, 4, 4]), ("as_map", [1, 8, 2, 2])):
+        graph.initializer.append(numpy_helper.from_array(np.array(shape), name))
+    place = list(graph.node).index(coarse) + 1
+    graph.node.insert(place, helper.make_node("Reshape", ["map16", "as_rows"], ["rows16"]))
+    graph.node.insert(place + 1, helper.make_node("Reshape", ["rows16", "as_map"], ["level16"]))
+
+
+def mapped(graph: Any) -> None:
+    """Something is added to every place of a map: where it stands on its sides, nobody can tell."""
+    graph.initializer.append(numpy_helper.from_array(np.zeros((1, 8, 8, 8), np.float32), "places"))
+    fine = next(node for node in graph.node if node.output[0] == "level4")
+    fine.output[0] = "bare4"
+    added = helper.make_node("Add", ["bare4", "places"], ["level4"])
+    graph.node.insert(list(graph.node).index(fine) + 1, added)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda graph: None, counted, gridded, attending],
+    ids=["as it is", "with its cells counted", "with a grid of its cells", "with rows of a map"],
+)
 def test_what_the_picture_fills_is_answered_as_before(net: Path, tmp_path: Path, change: Any) -> None:
     changed(net, change)
     resize(str(net), tmp_path / "half.onnx", HALF)
@@ -82,8 +109,14 @@ def test_a_detector_of_another_size_finds_its_boxes_in_pixels_of_the_picture(net
     assert detector.detect(np.full((320, 640, 3), 90, np.uint8)).xyxy[:, 2].max() > 320
 
 
-def test_a_grid_in_the_graph_is_refused_and_nothing_is_written(net: Path, tmp_path: Path) -> None:
+def test_a_grid_tells_nothing_of_a_larger_input(net: Path, tmp_path: Path) -> None:
     changed(net, gridded)
+    with pytest.raises(ModelError, match="cannot take 96 x 64 px instead of 64 x 64"):
+        resize(str(net), tmp_path / "large.onnx", (96, SIDE))
+
+
+def test_what_is_made_for_one_size_is_refused_and_nothing_is_written(net: Path, tmp_path: Path) -> None:
+    changed(net, mapped)
     with pytest.raises(ModelError, match=r"cannot take 64 x 32 px instead of 64 x 64 \(.*\); choose multiples of 32"):
         resize(str(net), tmp_path / "half.onnx", HALF)
     assert not (tmp_path / "half.onnx").exists()
