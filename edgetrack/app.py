@@ -47,14 +47,9 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
         CaptureError: the source cannot be opened, or cannot go on.
     """
     monitor = Monitor(parts.config.health.every_s)
-    tracks, utc = Tracks.empty(), 0.0
-    daemon, recorder = Daemon(parts, lambda: reload(parts, load, systemd, monitor)), parts.recorder
-    with parts.publisher as publisher, recorder, parts.source as source, Service(VERBS, publisher) as service:
-        publisher.blind = lambda: source.state.blind_s
-        parts.scene.restore(publisher.restored)
-        recorder.begin(parts.config, parts.detector.names, parts.tracker, parts.scene)
-        publisher.put_right()  # while models were loaded; nobody has counted yet
-        publisher.publish([describe(parts), *parts.scene.snapshot(time.time(), time.monotonic())])
+    daemon = Daemon(parts, lambda: reload(parts, load, systemd, monitor))
+    with parts.publisher as publisher, parts.recorder, parts.source as source, Service(VERBS, publisher) as service:
+        begin(parts)
         systemd.ready()
         for frame in source:
             systemd.alive()
@@ -65,27 +60,37 @@ def run(parts: Parts, wishes: Wishes, systemd: Systemd, load: Callable[[], Confi
                 wishes.reload.clear()
                 with contextlib.suppress(EdgetrackError):  # it has said what is wrong
                     daemon.reload()
-            now = (time.time(), time.monotonic()) if frame is None else (frame.utc, frame.captured)
-            publisher.publish(parts.scene.put_right(publisher.put_right(), *now))
-            renewed = parts.scene.renew(*now)
-            recorder.reset(renewed)
-            publisher.publish(renewed)
+            keep_periods(parts, frame)
             if frame is not None:
-                tracks = observe(parts, frame, tracks, monitor)
-                utc = frame.utc
-                daemon.frame, daemon.tracks = frame, tracks
+                daemon.frame, daemon.tracks = frame, observe(parts, frame, daemon.tracks, monitor)
             service.serve(daemon)
-            tell(parts, monitor, systemd, tracks)
+            tell(parts, monitor, systemd, daemon.tracks)
         systemd.stopping()
-        utc = max(utc, time.time())  # a file's own time may run ahead
-        ends = parts.scene.end("shutdown", utc, time.monotonic())
-        recorder.end("shutdown", utc, ends)
-        publisher.publish([*ends, *parts.follower.end("shutdown", utc, time.monotonic())])
-        tell(parts, monitor, systemd, tracks, stopping=True)
-        recorder.leave()
+        end(parts, daemon.frame)
+        tell(parts, monitor, systemd, daemon.tracks, stopping=True)
+        parts.recorder.leave()
         publisher.leave()  # while the camera closes
-    capture = source.state
-    log.info("%s after %d pictures", "stopped" if wishes.stop.is_set() else "the source ended", capture.frames)
+    why = "stopped" if wishes.stop.is_set() else "the source ended"
+    log.info("%s after %d pictures", why, source.state.frames)
+
+
+def begin(parts: Parts) -> None:
+    """Go on where the daemon before stopped, and say what this one is."""
+    publisher, source, scene = parts.publisher, parts.source, parts.scene
+    publisher.blind = lambda: source.state.blind_s
+    scene.restore(publisher.restored)
+    parts.recorder.begin(parts.config, parts.detector.names, parts.tracker, scene)
+    publisher.put_right()  # while models were loaded; nobody has counted yet
+    publisher.publish([describe(parts), *scene.snapshot(time.time(), time.monotonic())])
+
+
+def keep_periods(parts: Parts, frame: Frame | None) -> None:
+    """Counts begin anew when their time has come, and say so rightly once the clock is right."""
+    now = (time.time(), time.monotonic()) if frame is None else (frame.utc, frame.captured)
+    parts.publisher.publish(parts.scene.put_right(parts.publisher.put_right(), *now))
+    renewed = parts.scene.renew(*now)
+    parts.recorder.reset(renewed)
+    parts.publisher.publish(renewed)
 
 
 def observe(parts: Parts, frame: Frame, before: Tracks, monitor: Monitor) -> Tracks:
@@ -122,6 +127,18 @@ def observe(parts: Parts, frame: Frame, before: Tracks, monitor: Monitor) -> Tra
     monitor.lap("publish")
     monitor.done(frame)
     return tracks
+
+
+def end(parts: Parts, last: Frame | None) -> None:
+    """Every track ends with the daemon.
+
+    Args:
+        last: the newest frame there was.
+    """
+    utc = time.time() if last is None else max(last.utc, time.time())  # a file's own time may run ahead
+    ends = parts.scene.end("shutdown", utc, time.monotonic())
+    parts.recorder.end("shutdown", utc, ends)
+    parts.publisher.publish([*ends, *parts.follower.end("shutdown", utc, time.monotonic())])
 
 
 def tell(parts: Parts, monitor: Monitor, systemd: Systemd, tracks: Tracks, stopping: bool = False) -> None:

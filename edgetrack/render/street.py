@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgetrack.render.camera import Camera, Ground
 from edgetrack.render.dice import Dice
-from edgetrack.render.paint import Colour, Part, Sprite, Stroke, mix, outline, shade
+from edgetrack.render.houses import Front, paint_houses
+from edgetrack.render.paint import Colour, Part, Sprite, Stroke, outline, shade
+from edgetrack.render.texture import Field, coarse, lattice, lay, noise
 from edgetrack.types import Image
 
-Field = NDArray[Any]
 FINE = 2  # samples a pixel and direction
 STONE: tuple[Colour, ...] = (
     (150, 160, 165),
@@ -24,17 +24,7 @@ STONE: tuple[Colour, ...] = (
     (105, 120, 140),
 )
 ASPHALT: tuple[Colour, ...] = ((78, 76, 74), (92, 88, 86), (70, 72, 76), (100, 100, 100), (60, 60, 62))
-WALL: tuple[Colour, ...] = (
-    (150, 175, 200),
-    (120, 150, 185),
-    (165, 175, 180),
-    (90, 110, 160),
-    (170, 190, 205),
-    (140, 150, 140),
-    (190, 195, 200),
-    (110, 130, 150),
-)
-AWNING: tuple[Colour, ...] = ((50, 50, 170), (60, 110, 50), (150, 90, 40), (40, 140, 200), (90, 60, 110), (60, 60, 60))
+WHITE: Colour = (212, 216, 218)
 GRASS: tuple[Colour, ...] = ((60, 120, 90), (55, 105, 75), (70, 130, 110))
 
 
@@ -58,40 +48,6 @@ class Post:
     kind: str  # lamp, tree, sign, bin, bollard
     colour: Colour
     size: float
-
-
-def _hash(ix: Field, iz: Field, salt: int) -> Field:
-    """Noise on a lattice, 0..1, by integer arithmetic."""
-    h = ix.astype(np.int64).astype(np.uint32) * np.uint32(374761393)
-    h = h + iz.astype(np.int64).astype(np.uint32) * np.uint32(668265263) + np.uint32(salt * 2246822519 & 0xFFFFFFFF)
-    h = (h ^ (h >> np.uint32(13))) * np.uint32(1274126177)
-    return np.asarray(((h ^ (h >> np.uint32(16))) & np.uint32(1023)).astype(np.float32) * np.float32(1 / 1023))
-
-
-def _noise(x: Field, z: Field, size: float, salt: int) -> Field:
-    """Smooth noise 0..1 with bumps of `size` metres."""
-    u, v = x / size, z / size
-    iu, iv = np.floor(u), np.floor(v)
-    fu, fv = (u - iu).astype(np.float32), (v - iv).astype(np.float32)
-    fu, fv = fu * fu * (3 - 2 * fu), fv * fv * (3 - 2 * fv)
-    a, b = _hash(iu, iv, salt), _hash(iu + 1, iv, salt)
-    c, d = _hash(iu, iv + 1, salt), _hash(iu + 1, iv + 1, salt)
-    low = a + (b - a) * fu
-    return np.asarray(low + (c + (d - c) * fu - low) * fv)
-
-
-def _paint(picture: Field, where: Field, colour: Colour, gain: Field | float = 1.0) -> None:
-    shaded = np.asarray(gain, np.float32)[..., None] * np.array(colour, np.float32)
-    np.copyto(picture, shaded, where=where[..., None])
-
-
-def _coarse(fine: Field, by: int) -> Field:
-    """Means of `by` x `by` samples, added in a fixed order, so that they are the same everywhere."""
-    total = np.zeros((fine.shape[0] // by, fine.shape[1] // by, *fine.shape[2:]), np.float32)
-    for row in range(by):
-        for column in range(by):
-            total += fine[row::by, column::by]
-    return np.asarray(total / np.float32(by * by))
 
 
 class Backdrop:
@@ -118,116 +74,58 @@ class Backdrop:
         if len(rows):
             below = slice(rows[0], rows[-1] + 1)
             self._ground(dice, picture[below], on_ground[below], gx[below], gz[below], far[below])
-        self._houses(dice, picture, on_wall, gx, gy)
-        self.image: Image = np.clip(np.rint(_coarse(picture, fine)), 0, 255).astype(np.uint8)
+        paint_houses(dice, Front(picture, self._lit, on_wall, gx, gy), self._salt, night)
+        self.image: Image = np.clip(np.rint(coarse(picture, fine)), 0, 255).astype(np.uint8)
         if night:
             for lamp in range(-4, 5):
                 away = (gx - lamp * 7.0 - 3.4) ** 2 + (gz - layout.kerb) ** 2
                 self._lit = np.maximum(self._lit, np.where(on_ground, 0.7 / (1 + away / 9), 0).astype(np.float32))
         # (H, W) 0..1 how much light there is at night
-        self.lit: NDArray[np.float32] = _coarse(self._lit, fine)
+        self.lit: NDArray[np.float32] = coarse(self._lit, fine)
 
     def _ground(self, dice: Dice, picture: Field, here: Field, x: Field, z: Field, far: Field) -> None:
         layout, salt = self.layout, self._salt
-        rough = _noise(x, z, 2.7, salt) * 0.16 + _noise(x, z, 0.45, salt + 1) * 0.1
-        grain = _hash(np.floor(x * 24), np.floor(z * 24), salt + 2) - 0.5
+        rough = noise(x, z, 2.7, salt) * 0.16 + noise(x, z, 0.45, salt + 1) * 0.1
+        grain = lattice(np.floor(x * 24), np.floor(z * 24), salt + 2) - 0.5
         gain = 0.87 + rough + grain * 0.12 * np.clip(1.4 - far / 14, 0, 1)
+        self._paving(dice, picture, here, x, z, gain)
+        if layout.square:
+            return
+        self._road(dice, picture, here, x, z, gain)
+        if dice.chance(0.5):
+            tufts = gain * (0.8 + 0.5 * noise(x, z, 0.2, salt + 7))
+            lay(picture, here & (z > layout.wall - 1.3), dice.pick(GRASS), tufts)
+
+    def _paving(self, dice: Dice, picture: Field, here: Field, x: Field, z: Field, gain: Field) -> None:
         stone, slab = dice.pick(STONE), dice.pick((0.5, 0.8, 1.2))
         stagger = np.floor(z / slab) % 2 * (slab / 2 if dice.chance(0.6) else 0)
-        tile = _hash(np.floor((x + stagger) / slab), np.floor(z / slab), salt + 3)
+        tile = lattice(np.floor((x + stagger) / slab), np.floor(z / slab), self._salt + 3)
         joint_x, joint_z = (x + stagger) / slab % 1, z / slab % 1
         joint = (joint_x < 0.03 / slab) | (joint_z < 0.03 / slab)
         paved = gain * (0.94 + 0.1 * tile) * np.where(joint, 0.82, 1.0)
-        _paint(picture, here, stone, paved)
-        if layout.square:
-            if dice.chance(0.5):
-                band = (x / 3.2 % 1 < 0.12) | (z / 3.2 % 1 < 0.12)
-                _paint(picture, here & band, shade(stone, dice.pick((0.75, 1.15))), paved)
-            return
+        lay(picture, here, stone, paved)
+        if self.layout.square and dice.chance(0.5):
+            band = (x / 3.2 % 1 < 0.12) | (z / 3.2 % 1 < 0.12)
+            lay(picture, here & band, shade(stone, dice.pick((0.75, 1.15))), paved)
+
+    def _road(self, dice: Dice, picture: Field, here: Field, x: Field, z: Field, gain: Field) -> None:
+        """Between its kerbs, with what is painted on it."""
+        layout, salt = self.layout, self._salt
         road = here & (z > layout.kerb) & (z < layout.far_kerb)
-        tar = dice.pick(ASPHALT)
-        patch = _noise(x / 3, z, 1.3, salt + 5)
-        _paint(picture, road, tar, gain * (0.95 + 0.12 * (patch > 0.72)) * (0.9 if self._wet else 1.0))
+        patch = noise(x / 3, z, 1.3, salt + 5)
+        tar = gain * (0.95 + 0.12 * (patch > 0.72)) * (0.9 if self._wet else 1.0)
+        lay(picture, road, dice.pick(ASPHALT), tar)
         for edge in (layout.kerb, layout.far_kerb):
             kerb = here & (z > edge - 0.13) & (z < edge + 0.13)
-            _paint(picture, kerb, (165, 168, 170), gain * np.where(x / 1.0 % 1 < 0.04, 0.7, 1.0))
-        white: Colour = (212, 216, 218)
+            lay(picture, kerb, (165, 168, 170), gain * np.where(x / 1.0 % 1 < 0.04, 0.7, 1.0))
         middle = (layout.kerb + layout.far_kerb) / 2
         dash = road & (abs(z - middle) < 0.07) & (x / 4 % 1 < 0.5)
-        worn = gain * (0.82 + 0.25 * _noise(x, z, 0.3, salt + 6))
+        worn = gain * (0.82 + 0.25 * noise(x, z, 0.3, salt + 6))
         if layout.zebra is not None:
             strip = road & (abs(x - layout.zebra) < layout.zebra_width / 2)
             dash &= abs(x - layout.zebra) > layout.zebra_width / 2 + 1
-            _paint(picture, strip & ((z - layout.kerb) / 1.0 % 1 > 0.5), white, worn)
-        _paint(picture, dash, white, worn)
-        if dice.chance(0.5):
-            _paint(
-                picture,
-                here & (z > layout.wall - 1.3),
-                dice.pick(GRASS),
-                gain * (0.8 + 0.5 * _noise(x, z, 0.2, salt + 7)),
-            )
-
-    def _houses(self, dice: Dice, picture: Field, here: Field, x: Field, y: Field) -> None:
-        left = -60.0
-        while left < 60:
-            width = dice.between(5.5, 10)
-            mine = here & (x >= left) & (x < left + width)
-            rows, columns = np.flatnonzero(mine.any(axis=1)), np.flatnonzero(mine.any(axis=0))
-            if len(rows):
-                part = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-                self._house(picture[part], self._lit[part], mine[part], x[part] - left, y[part], width)
-            left += width
-
-    def _house(self, picture: Field, lit: Field, here: Field, x: Field, y: Field, width: float) -> None:
-        dice = Dice(self._salt, round(width * 1e6))
-        wall, salt = shade(dice.pick(WALL), dice.between(0.75, 1.1)), dice.whole(1, 1 << 20)
-        brick, shop = dice.chance(0.5), dice.chance(0.65)
-        trim = mix(wall, (225, 228, 230), 0.6)
-        awning, sign, dark = dice.pick(AWNING), dice.pick(AWNING), shade((80, 72, 64), dice.between(0.6, 1.2))
-        door = dice.between(0.15, 0.75) * width
-        lit_share = dice.between(0.3, 0.8)
-        gain = 0.9 + 0.12 * _noise(x, y, 1.9, salt)
-        if brick:
-            row = np.floor(y / 0.16)
-            course = (y / 0.16 % 1 < 0.14) | ((x + row % 2 * 0.2) / 0.4 % 1 < 0.06)
-            gain = gain * np.where(course, 1.1, 0.93 + 0.14 * _hash(np.floor((x + row % 2 * 0.2) / 0.4), row, salt))
-        _paint(picture, here, wall, gain)
-        _paint(picture, here & (y < 0.5), shade(wall, 0.7), gain)
-        _paint(picture, here & (x < 0.12), shade(wall, 0.75), gain)
-        pane = x / (width / max(1, round(width / 2.4))) % 1
-        floor, index = np.floor((y - 3.6) / 3.0), np.floor(x / (width / max(1, round(width / 2.4))))
-        rise = (y - 3.6) / 3.0 % 1
-        window = here & (y > 3.6) & (pane > 0.26) & (pane < 0.74) & (rise > 0.2) & (rise < 0.78)
-        glow = self._night & (_hash(index, floor, salt + 3) < lit_share)
-        _paint(picture, here & (y > 3.6) & (pane > 0.22) & (pane < 0.78) & (rise > 0.15) & (rise < 0.82), trim, gain)
-        _paint(picture, window, dark, 0.8 + 0.5 * rise.astype(np.float32))
-        _paint(picture, window & glow, (110, 200, 245), 1.0)
-        lit[window & glow] = 1.0
-        front = here & (y > 0.55) & (y < 2.7)
-        if shop:
-            glass = front & (x > 0.4) & (x < width - 0.4)
-            goods = _hash(np.floor(x / 0.45), np.floor(y / 0.6), salt + 5)
-            _paint(picture, glass, dark, 0.75 + 0.25 * (y / 2.7).astype(np.float32))
-            shelf = glass & (y < 1.7) & (goods > 0.45)
-            tint = np.stack([_hash(np.floor(x / 0.45), np.floor(y / 0.6), salt + k) for k in (6, 7, 8)], axis=-1)
-            np.copyto(picture, 55 + 75 * tint, where=shelf[..., None])
-            if self._night:
-                _paint(picture, glass, (120, 195, 235), 0.55 + 0.5 * goods)
-                lit[glass] = 0.8
-            _paint(picture, front & ((x / 1.9 % 1 < 0.04) | (abs(y - 0.62) < 0.08)), trim, 0.9)
-            stripe = np.where(x / 0.6 % 1 < 0.5, np.float32(1.0), np.float32(0.72))
-            _paint(picture, here & (y > 2.6) & (y < 3.05) & (x > 0.2) & (x < width - 0.2), awning, stripe)
-            letters = _hash(np.floor(x / 0.16), np.zeros_like(x), salt + 9) > 0.4
-            band = here & (y > 3.1) & (y < 3.6)
-            _paint(picture, band, sign, 0.8)
-            _paint(
-                picture, band & letters & (y > 3.22) & (y < 3.48) & (x > 1) & (x < width - 1.2), (220, 225, 228), 1.0
-            )
-        else:
-            _paint(picture, front & (pane > 0.28) & (pane < 0.72) & (y > 1.0), dark, 0.9)
-        _paint(picture, here & (y < 2.35) & (abs(x - door) < 0.62), trim, 0.85)
-        _paint(picture, here & (y < 2.25) & (abs(x - door) < 0.52), shade(awning, 0.7), 0.9)
+            lay(picture, strip & ((z - layout.kerb) / 1.0 % 1 > 0.5), WHITE, worn)
+        lay(picture, dash, WHITE, worn)
 
 
 def post_sprite(post: Post, camera: Camera, dice: Dice, limit: tuple[int, int, int, int]) -> Sprite:

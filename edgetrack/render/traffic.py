@@ -18,6 +18,7 @@ from edgetrack.render.street import Layout
 Look = PersonLook | CarLook | CyclistLook
 TICK_S = 1 / 6  # how finely plans are checked against each other
 QUIET_S = 1.5  # nobody crosses a line this soon after the start or so late before the end
+TRIES = 6  # of somebody who fits; then nobody comes
 ROOM_M = {  # the least distance between middles
     (PERSON, PERSON): 0.75,
     (PERSON, CAR): 3.4,
@@ -188,50 +189,79 @@ def _cover(a: _Tick, b: _Tick) -> float:
     return wide * tall / ((behind[2] - behind[0]) * (behind[3] - behind[1]))
 
 
-def street_traffic(dice: Dice, plan: Plan, layout: Layout, seconds: float, hard: bool, rain: bool, night: bool) -> None:
-    """Fill a plan: walkers on both pavements, over the zebra and to the shop; cars and bicycles in both lanes."""
-    near, far = (layout.kerb - 3.4, layout.kerb - 0.7), (layout.far_kerb + 0.8, layout.wall - 1.0)
-    zebra = layout.zebra if layout.zebra is not None else -3.6
-    busy = 0.5 if hard else 1.0
+class Passers:
+    """Draws who comes along a street, one at a time: every method makes somebody who sets out at `start`.
 
-    def walker(path: Sequence[Ground], start: float, pauses: Sequence[tuple[float, float]] = ()) -> Mover:
-        return Mover(PERSON, person_look(dice, rain), path, dice.between(1.05, 1.6), start, pauses)
+    Args:
+        rain, night: what they wear, and whether lamps are on.
+    """
 
-    def strolls(start: float) -> Mover:
-        side, z = dice.pick((-1, 1)), dice.between(*near)
+    def __init__(self, dice: Dice, layout: Layout, rain: bool, night: bool) -> None:
+        self._dice, self._layout, self._rain, self._night = dice, layout, rain, night
+        self._near = layout.kerb - 3.4, layout.kerb - 0.7  # z of the pavements
+        self._far = layout.far_kerb + 0.8, layout.wall - 1.0
+        self._zebra = layout.zebra if layout.zebra is not None else -3.6
+        self._lane = (layout.far_kerb - layout.kerb) / 4
+
+    def _walker(self, path: Sequence[Ground], start: float, pauses: Sequence[tuple[float, float]] = ()) -> Mover:
+        return Mover(PERSON, person_look(self._dice, self._rain), path, self._dice.between(1.05, 1.6), start, pauses)
+
+    def strolls(self, start: float) -> Mover:
+        """On the near pavement; one may stop."""
+        dice = self._dice
+        side, z = dice.pick((-1, 1)), dice.between(*self._near)
         pauses = [(dice.between(4.5, 6.5), dice.between(2.5, 6))] if side < 0 and dice.chance(0.35) else []
-        return walker([(side * 8.5, z), (-side * 8.5, z + dice.between(-0.4, 0.4))], start, pauses)
+        return self._walker([(side * 8.5, z), (-side * 8.5, z + dice.between(-0.4, 0.4))], start, pauses)
 
-    def passes(start: float) -> Mover:
-        side, z = dice.pick((-1, 1)), dice.between(*far)
+    def passes(self, start: float) -> Mover:
+        """On the far pavement; one may stop before the shop."""
+        dice = self._dice
+        side, z = dice.pick((-1, 1)), dice.between(*self._far)
         pauses = [(dice.between(16.5, 19.5), dice.between(3, 7))] if side < 0 and dice.chance(0.4) else []
-        return walker([(side * 14.5, z), (-side * 14.5, z + dice.between(-0.4, 0.4))], start, pauses)
+        return self._walker([(side * 14.5, z), (-side * 14.5, z + dice.between(-0.4, 0.4))], start, pauses)
 
-    def crosses(start: float) -> Mover:
-        x = zebra + dice.between(-0.9, 0.9)
-        path = [(dice.pick((-14.0, 14.0)), dice.between(*far)), (x, layout.far_kerb + 1.6), (x, layout.kerb - 1.5)]
-        path.append((dice.pick((-9.0, 9.0)), dice.between(*near)))
-        return walker(path if dice.chance(0.5) else path[::-1], start)
+    def crosses(self, start: float) -> Mover:
+        """Over the zebra, from one pavement to the other."""
+        dice, layout = self._dice, self._layout
+        x = self._zebra + dice.between(-0.9, 0.9)
+        path = [
+            (dice.pick((-14.0, 14.0)), dice.between(*self._far)),
+            (x, layout.far_kerb + 1.6),
+            (x, layout.kerb - 1.5),
+        ]
+        path.append((dice.pick((-9.0, 9.0)), dice.between(*self._near)))
+        return self._walker(path if dice.chance(0.5) else path[::-1], start)
 
-    lane = (layout.far_kerb - layout.kerb) / 4
-
-    def drives(start: float) -> Mover:
+    def drives(self, start: float) -> Mover:
+        dice = self._dice
         way = dice.pick((-1, 1))
-        z = layout.kerb + lane * (1 if way > 0 else 3) + dice.between(-0.15, 0.15)
-        return Mover(CAR, car_look(dice, night), [(-way * 19, z), (way * 19, z)], dice.between(5.5, 8.0), start)
+        z = self._layout.kerb + self._lane * (1 if way > 0 else 3) + dice.between(-0.15, 0.15)
+        look = car_look(dice, self._night)
+        return Mover(CAR, look, [(-way * 19, z), (way * 19, z)], dice.between(5.5, 8.0), start)
 
-    def rides(start: float) -> Mover:
+    def rides(self, start: float) -> Mover:
+        """At the edge of the road."""
+        dice = self._dice
         way = dice.pick((-1, 1))
-        z = (layout.kerb + 0.8) if way > 0 else (layout.far_kerb - 0.9)
+        z = (self._layout.kerb + 0.8) if way > 0 else (self._layout.far_kerb - 0.9)
         return Mover(BICYCLE, cyclist_look(dice), [(-way * 16, z), (way * 16, z)], dice.between(3.2, 4.8), start)
 
-    wishes: tuple[tuple[Callable[[float], Mover], float, float], ...] = (
-        (crosses, 8.0, -14.0), (drives, 5.0, -2.0), (rides, 9.0, -3.0), (strolls, 4.5, -5.0), (passes, 5.0, -16.0)
-    )  # fmt: skip
-    for invite, every, since in wishes:
-        start = since + dice.between(0, every * busy)
+
+def street_traffic(dice: Dice, plan: Plan, layout: Layout, seconds: float, hard: bool, rain: bool, night: bool) -> None:
+    """Fill a plan; on a hard street twice as many come."""
+    passers = Passers(dice, layout, rain, night)
+    wishes: tuple[tuple[Callable[[float], Mover], float, float], ...] = (  # s from one to the next, s of the first
+        (passers.crosses, 8.0, -14.0),
+        (passers.drives, 5.0, -2.0),
+        (passers.rides, 9.0, -3.0),
+        (passers.strolls, 4.5, -5.0),
+        (passers.passes, 5.0, -16.0),
+    )
+    for invite, usual_s, since_s in wishes:
+        every_s = usual_s * (0.5 if hard else 1.0)
+        start = since_s + dice.between(0, every_s)
         while start < seconds - 2:
-            for _ in range(6):
-                if plan.offer(invite(start + dice.between(0, every * busy * 0.6))):
+            for _ in range(TRIES):
+                if plan.offer(invite(start + dice.between(0, every_s * 0.6))):
                     break
-            start += every * busy * dice.between(0.8, 1.4)
+            start += every_s * dice.between(0.8, 1.4)

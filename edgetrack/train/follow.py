@@ -6,6 +6,7 @@ The first picture, a recent one, and the one that is searched. From recent to se
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ ABSENT = 0.08
 LEAST_VISIBLE = 0.25
 DISTRACTORS, SAME_LOOK = 3, 0.5
 FIRST, RECENT, NOW = range(3)
+PX = TEMPLATE_PX, TEMPLATE_PX, SEARCH_PX  # of a crop, by time
 
 Array = NDArray[np.float64]
 CORNERS = np.tile([[-1, -1], [1, -1], [1, 1], [-1, 1]], (DIRECTIONS // 4, 1)).astype(float)
@@ -78,6 +80,34 @@ class Poses:
         return np.concatenate([points.min(2), points.max(2)], axis=-1)
 
 
+@dataclass
+class Layer:
+    """One thing of every example, at three times."""
+
+    poses: Poses
+    sprite: NDArray[Any]  # (N,) in the bank
+    shown: NDArray[np.bool_]  # (3, N)
+
+
+@dataclass
+class Back:
+    """The background of every example: scene -> picture, -1..1."""
+
+    picture: NDArray[Any]  # (N,) in the bank
+    matrix: Array  # (3, N, 2, 2)
+    offset: Array  # (3, N, 2)
+
+
+@dataclass
+class Look:
+    """What is cut out of the scene, at one of the three times."""
+
+    t: int
+    centre: Array  # (N, 2)
+    half: Array  # (N,) of a side
+    px: int  # of a side
+
+
 class Studio:
     """Draws examples from a bank."""
 
@@ -87,35 +117,20 @@ class Studio:
     def examples(self, count: int) -> Examples:
         chance = self.chance
         patch = chance.random(count) < PATCH
-        target, choice, back, outline = self._target(count, patch)
+        target, sprite, back, outline = self._target(count, patch)
         boxes = target.boxes(outline)
         believed, window = self._windows(boxes)
         present = chance.random(count) >= ABSENT
-        layers = [(self._beside(target, boxes), self._looks(choice)) for _ in range(DISTRACTORS)]
-        drawn = np.stack([~patch, ~patch, ~patch & present])
-        order = [layers[0], (target, choice), *layers[1:]]
-        shows = [np.ones((3, count), bool), drawn, *[np.ones((3, count), bool)] * (DISTRACTORS - 1)]
-        gone = patch & ~present  # a part of the background is gone when the window looks elsewhere
+        always = np.ones((3, count), bool)
+        behind, *before = [Layer(self._beside(target, boxes), self._looks(sprite), always) for _ in range(DISTRACTORS)]
+        sought = Layer(target, sprite, np.stack([~patch, ~patch, ~patch & present]))
         centre = (window[..., :2] + window[..., 2:]) / 2
         half = (window[..., 2] - window[..., 0]) / 2
+        gone = patch & ~present  # a part of the background is gone when the window looks elsewhere
         centre[NOW, gone] += (half[NOW, gone] * 2.5)[:, None]
-        crops, visible = [], np.ones(count)
-        for t, size in ((FIRST, TEMPLATE_PX), (RECENT, TEMPLATE_PX), (NOW, SEARCH_PX)):
-            look = (t, centre[t], half[t], size)
-            canvas = self._layer(torch.from_numpy(self.bank.backs[back[0]]), back[1], look, "reflection")
-            seen = None
-            for (poses, who), shown in zip(order, shows, strict=True):
-                layer = self._layer(torch.from_numpy(self.bank.sprites[who]), poses.inverse(), look, "zeros")
-                cover = layer[:, 3:] * torch.from_numpy(shown[t]).float()[:, None, None, None]
-                canvas = canvas * (1 - cover) + layer[:, :3] * cover
-                if poses is target:
-                    whole = seen = cover.clone()
-                elif seen is not None:
-                    seen = seen * (1 - cover)
-            if t == NOW and seen is not None:
-                visible = (seen.sum((1, 2, 3)) / whole.sum((1, 2, 3)).clamp(min=1)).numpy().astype(float)
-            crops.append(canvas)
-        visible = np.where(patch, 1.0, visible) * present
+        looks = [Look(t, centre[t], half[t], PX[t]) for t in (FIRST, RECENT, NOW)]
+        crops, seen = zip(*[self._shoot(look, back, [behind, sought, *before], sought) for look in looks], strict=True)
+        visible = np.where(patch, 1.0, seen[NOW]) * present
         first, recent, search = self._finish(crops)
         low, span = centre[NOW] - half[NOW][:, None], 2 * half[NOW][:, None]
         truth = (boxes[NOW] - np.tile(low, 2)) / span
@@ -128,8 +143,22 @@ class Studio:
             np.where(visible < LEAST_VISIBLE, 0, visible).astype(np.float32),
         )
 
-    def _target(self, n: int, patch: NDArray[np.bool_]) -> tuple[Poses, NDArray[Any], Any, Array]:
-        """Its poses, its sprite, its background's picture and transform, its outline."""
+    def _shoot(self, look: Look, back: Back, layers: Sequence[Layer], target: Layer) -> tuple[Tensor, Array]:
+        """Crops (N, 3, size, size) 0..1 with layers from back to front, and the share of the target that they show."""
+        canvas = _crop(torch.from_numpy(self.bank.backs[back.picture]), (back.matrix, back.offset), look, "reflection")
+        seen = whole = torch.zeros(())  # nothing, until the target comes
+        for layer in layers:
+            paint = _crop(torch.from_numpy(self.bank.sprites[layer.sprite]), layer.poses.inverse(), look, "zeros")
+            cover = paint[:, 3:] * torch.from_numpy(layer.shown[look.t]).float()[:, None, None, None]
+            canvas = canvas * (1 - cover) + paint[:, :3] * cover
+            if layer is target:
+                seen = whole = cover
+            else:
+                seen = seen * (1 - cover)
+        return canvas, (seen.sum((1, 2, 3)) / whole.sum((1, 2, 3)).clamp(min=1)).numpy().astype(float)
+
+    def _target(self, n: int, patch: NDArray[np.bool_]) -> tuple[Poses, NDArray[Any], Back, Array]:
+        """Its poses, its sprite, its background, its outline (N, P, 2)."""
         chance, bank = self.chance, self.bank
         choice = chance.integers(len(bank.sprites), size=n)
         picture = chance.integers(len(bank.backs), size=n)
@@ -155,7 +184,7 @@ class Studio:
         shift[:, patch], roll[:, patch], zoom[:, patch] = 0, poses.angle[:, patch], own[:, patch]
         matrix = _turn(-roll) * (spread / zoom)[..., None, None]
         offset = origin + np.clip(shift * spread[:, None], -0.8, 0.8)
-        return poses, choice, (picture, (matrix, offset)), outline
+        return poses, choice, Back(picture, matrix, offset), outline
 
     def _walk(self, n: int, free: Array, aspect: Array) -> Poses:
         """A target at the origin that turns, grows and bends between the three times."""
@@ -206,17 +235,7 @@ class Studio:
         middle[FIRST] += np.where(np.abs(middle[FIRST]) < 0.7, np.sign(middle[FIRST]) * 0.8, 0)
         return Poses(middle, angle, half)
 
-    @staticmethod
-    def _layer(picture: Tensor, inverse: tuple[Array, Array], look: tuple[int, Array, Array, int], edge: str) -> Tensor:
-        """(N, C, size, size) 0..1 of one layer in one crop."""
-        t, centre, half, size = look
-        matrix, offset = inverse[0][t], inverse[1][t]
-        shift = np.einsum("nij,nj->ni", matrix, centre) + offset
-        theta = np.concatenate([matrix * half[:, None, None], shift[..., None]], axis=-1)
-        grid = functional.affine_grid(torch.from_numpy(theta).float(), [len(theta), 1, size, size], align_corners=False)
-        return functional.grid_sample(picture.float() / 255, grid, padding_mode=edge, align_corners=False)
-
-    def _finish(self, crops: list[Tensor]) -> list[NDArray[np.uint8]]:
+    def _finish(self, crops: Sequence[Tensor]) -> list[NDArray[np.uint8]]:
         """Light, blur, noise, edges of the picture."""
         chance, n = self.chance, len(crops[0])
         grey, coarse = chance.random(n) < 0.1, chance.random(n) < 0.25
@@ -255,6 +274,21 @@ class Studio:
             else:
                 crops[k, :, :, part] = FILL
         return crops
+
+
+def _crop(picture: Tensor, inverse: tuple[Array, Array], look: Look, edge: str) -> Tensor:
+    """(N, C, size, size) 0..1 of one layer.
+
+    Args:
+        picture: (N, C, H, W) uint8.
+        inverse: of `Poses`.
+        edge: what is beyond the picture, as PyTorch calls it.
+    """
+    matrix, offset = inverse[0][look.t], inverse[1][look.t]
+    shift = np.einsum("nij,nj->ni", matrix, look.centre) + offset
+    theta = torch.from_numpy(np.concatenate([matrix * look.half[:, None, None], shift[..., None]], axis=-1)).float()
+    grid = functional.affine_grid(theta, [len(theta), 1, look.px, look.px], align_corners=False)
+    return functional.grid_sample(picture.float() / 255, grid, padding_mode=edge, align_corners=False)
 
 
 def _shape(believed: Array, window: Array) -> Array:
