@@ -53,6 +53,7 @@ PLACES = {  # each a `latest.Camera` or a `recording.Recording`
     "picamera": ("edgetrack.capture.picamera:Picamera", "sudo apt install python3-picamera2"),
     "scene": ("edgetrack.capture.scene:RenderedStreet", "pip install edgetrack"),
 }
+WAITING = 2  # pictures of a recording that are ready while all sessions look
 
 
 def open_source(config: Capture, looks: Looks | None = None, sessions: int = 1) -> Source:
@@ -65,6 +66,6 @@ def open_source(config: Capture, looks: Looks | None = None, sessions: int = 1) 
     place, needs = PLACES[config.__struct_config__.tag]  # type: ignore[index]
     part = load(place, needs, CaptureError)(config)
     if not isinstance(config, LiveOptions):
-        return Ahead(Recorded(part), looks, room=sessions + 1)
+        return Ahead(Recorded(part), looks, room=sessions + WAITING)
     camera = Latest(part, config)
     return Ahead(camera, looks, room=sessions, fresh=True) if looks else camera

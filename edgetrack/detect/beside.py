@@ -17,6 +17,7 @@ from edgetrack.types import Picture
 
 Outputs = list[NDArray[Any]]
 THREADS = "detect"  # how their names begin
+WAITING = 2  # inputs that are filled while all sessions look; with one they now and then wait for the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Beside:
 
     Args:
         models: sessions of the model.
-        blob: makes an input for one; there is one more than sessions.
+        blob: makes an input for one; there are WAITING more than sessions.
         decode: outputs, and the size of the input that they answer, to candidates; for any thread.
     """
 
@@ -48,7 +49,7 @@ class Beside:
         self._inputs: SimpleQueue[Blob] = SimpleQueue()
         for model in models:
             self._idle.put(model.run)
-        for _ in range(len(models) + 1):
+        for _ in range(len(models) + WAITING):
             self._inputs.put(blob())
         self._threads = ThreadPoolExecutor(len(models), THREADS)
         self._resizer = Resizer()

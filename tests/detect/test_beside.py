@@ -61,7 +61,7 @@ def test_a_model_that_fails_beside_the_loop_fails_in_the_loop_and_is_over(tmp_pa
     opened, over = detector(tmp_path, 1), threading.Event()
     picture = next(iter(walking_square(2)))
     assert opened._beside is not None
-    for _ in range(2):  # inputs of one session
+    for _ in range(opened._beside._inputs.qsize()):
         blob = opened._beside._inputs.get()
         blob.array = blob.array[..., :-8]
         opened._beside._inputs.put(blob)
