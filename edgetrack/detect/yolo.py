@@ -126,10 +126,23 @@ class YoloDetector:
 
     def fit(self, source: Size) -> Fit:
         """Where a picture of this size lies in the input that the model is given for it."""
-        size = filled(source, self.size, self.fitting) if self._network.follows else self.size
+        size = filled(source, self.size, self.fitting)
+        if size != self.size and not self._network.follows:
+            self._tell_of_grey(source, size)
+            size = self.size
         if size not in self._forms:
             size = self._met(size)
         return Fit.of(source, size, self.fitting)
+
+    def _tell_of_grey(self, source: Size, size: Size) -> None:
+        """Once: what the operator could gain by a model for this camera."""
+        if self._config.rect and "grey" not in self._warned:
+            self._warned.add("grey")
+            log.info(
+                "%s: the picture fills %d x %d of %d x %d px; a copy without the rest is quicker: "
+                "edgetrack model resize %s --camera %dx%d --images PICTURES",
+                *(self.model.path, *size, *self.size, self.model.path, *source),
+            )
 
     def _met(self, size: Size) -> Size:
         """Run once for an input of a new size, which is returned; the whole one instead where that fails."""

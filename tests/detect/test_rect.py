@@ -116,6 +116,19 @@ def test_a_model_with_a_grid_of_its_cells_gets_its_whole_input(net: str) -> None
     assert len(opened.detect(noise(256, 128))) > 0
 
 
+def test_the_operator_is_told_once_of_what_such_a_model_wastes(net: str, caplog: pytest.LogCaptureFixture) -> None:
+    changed(Path(net), gridded)
+    caplog.set_level("INFO", "edgetrack.detect.yolo")
+    opened = detector(net)
+    for _ in range(2):
+        opened.detect(noise(256, 128))
+    told = [record.getMessage() for record in caplog.records if "model resize" in record.getMessage()]
+    assert told == [
+        f"{net}: the picture fills 64 x 32 of 64 x 64 px; a copy without the rest is quicker: "
+        f"edgetrack model resize {net} --camera 256x128 --images PICTURES"
+    ]
+
+
 def test_a_model_that_answers_the_same_to_every_size_gets_its_whole_input(tmp_path: Path) -> None:
     rows = np.zeros((1, 6, 300), np.float32)
     assert stays(detector(constant_detector(tmp_path / "same.onnx", [rows.transpose(0, 2, 1)], (1, 3, 640, 640))))
