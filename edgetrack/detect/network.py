@@ -15,6 +15,8 @@ from edgetrack.detect.rect import STRIDE, left_open
 from edgetrack.errors import ModelError
 from edgetrack.runtime import OnnxModel, on_cpu
 
+LARGEST = 1 << 27  # bytes of a file; it is held in memory twice meanwhile, and no CPU keeps up with what is larger
+
 
 @dataclass(frozen=True, slots=True)
 class Network:
@@ -70,7 +72,8 @@ def load(config: DetectConfig, runtime: RuntimeConfig) -> Network:
 def _left_open(config: DetectConfig, runtime: RuntimeConfig) -> Network | None:
     """A model of a fixed size with its input left open; None where that cannot be, whatever the reason."""
     try:
-        opened = left_open(Path(config.model).read_bytes())
+        file = Path(config.model)
+        opened = left_open(file.read_bytes()) if file.stat().st_size <= LARGEST else None
         if opened is None or config.size not in (None, opened.size):
             return None
         model = OnnxModel(config.model, runtime, opened.file)
