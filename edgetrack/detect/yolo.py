@@ -55,7 +55,7 @@ class YoloDetector:
         self.providers, self.refused = self.model.providers, self.model.refused
         self.names = names_of(config, own, form.classes)
         self._floor = floor_of(config, self.names)
-        self._config, self._network = config, network
+        self._config, self._network = config, replace(network, graph=b"")  # megabytes that nobody needs any more
         dtype = self.model.inputs[0].dtype
         pixels, self.fitting = _format(config.input, form, raw=dtype == np.uint8)
         blob = partial(Blob, 1, network.least, pixels, dtype, network.channels_last, FILL)
