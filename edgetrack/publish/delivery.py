@@ -9,7 +9,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from edgetrack.config import Config, MqttPublish
@@ -97,9 +96,7 @@ class MqttOutlet:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.leave()
         self._thread.join(max(0.0, self._departure.by + FAREWELL_S - time.monotonic()))
         unsent = self._owed.tally.queued

@@ -9,7 +9,6 @@ import stat
 import threading
 from collections import deque
 from collections.abc import Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from edgetrack.config import JsonlPublish
@@ -78,9 +77,7 @@ class JsonlOutlet:
             self._leaving = True
             self._more.notify()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.leave()
         self._thread.join(FLUSH_S)
         unsent = len(self._queue) + self._writing

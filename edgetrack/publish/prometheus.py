@@ -8,7 +8,6 @@ import socket
 import threading
 from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
 from edgetrack.config import PrometheusPublish
@@ -74,9 +73,7 @@ class PrometheusOutlet:
     def leave(self) -> None:
         """Nothing is queued here."""
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from edgetrack.config import Config
@@ -145,9 +144,7 @@ class Recorder(Idle):
             self._leaving = True
             self._more.notify()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.leave()
         if self._thread.ident is not None:
             self._thread.join(CLOSE_S)

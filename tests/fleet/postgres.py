@@ -8,7 +8,6 @@ import shutil
 import subprocess
 from pathlib import Path
 from tempfile import mkdtemp
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,9 +39,7 @@ class Postgres:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
