@@ -17,7 +17,7 @@ from edgetrack.config import Config
 from edgetrack.publish.clock import STEP_S
 from edgetrack.publish.ledger import NOTE, Ledger, Legacy, is_count
 from edgetrack.publish.message import Message, Worth
-from edgetrack.publish.outbox import Outbox, OutboxError, faults, salvaged, set_aside
+from edgetrack.publish.outbox import Outbox, OutboxError, Wreck, faults, set_aside
 from edgetrack.publish.standing import Standing
 from edgetrack.types import PublishState
 
@@ -28,6 +28,9 @@ ALIVE_S = (
     60.0  # the time of the last sign of life is written at least so often: how long nobody counted follows from it
 )
 REOPEN_S = 10.0  # between tries to use a disk that failed
+CHECK_S = 60.0  # between two readings of the whole file, which take at most CHECK_SHARE of the time
+CHECK_SHARE = 0.01
+TOLD_S = 5.0  # that a file which broke is told of, although a new one is in use
 FLUSH_S = 0.8  # for what is queued when the daemon stops
 MAX_QUEUED = 10_000  # messages that wait for a slow disk; beyond, updates are dropped
 
@@ -58,6 +61,9 @@ class Journal:
         self._more = threading.Condition()
         self._leaving = False
         self._standing = Standing(log, "ok")
+        self._accident: tuple[float, str] = (0.0, "")  # what became of the last file, and until when to tell it
+        self._suspect: tuple[Outbox, OutboxError] | None = None  # what an outlet found when it read
+        self._check_at = time.monotonic() + CHECK_S
         self._dropped = 0  # beside what the outbox dropped
         self._committed = self._reopen_at = 0.0
         self._first = 0  # number of the last event before this start
@@ -69,6 +75,8 @@ class Journal:
     def state(self) -> PublishState:
         with self._more:
             state, reason = self._standing.now
+            if state == "ok" and time.monotonic() < self._accident[0]:
+                state, reason = "degraded", self._accident[1]
             rows, dropped = (self._outbox.rows, self._outbox.dropped) if self._outbox else (0, 0)
             delivered = len(self._delivered) // max(1, len(self._outlets))  # and not yet written down
             queued = max(0, rows - delivered) + self._queued
@@ -124,7 +132,8 @@ class Journal:
         while True:
             with self._more:
                 self._more.wait_for(
-                    lambda: self._queue or self._notes or self._leaving, timeout=min(IDLE_COMMIT_S, REOPEN_S)
+                    lambda: self._queue or self._notes or self._suspect or self._leaving,
+                    timeout=min(IDLE_COMMIT_S, REOPEN_S),
                 )
                 wait_s = self._committed + self._options.commit_every_s - time.monotonic()
                 if self._must_be_kept() and wait_s > 0 and not self._leaving:
@@ -132,6 +141,7 @@ class Journal:
                 messages = [message for batch in self._queue for message in batch]
                 self._queue.clear()
                 leaving = self._leaving
+            self._examine()
             kept = self._commit(messages) if self._due(messages) else self._outbox is not None
             if messages:
                 self._forward(messages, kept)
@@ -166,15 +176,13 @@ class Journal:
             self._notes = {}
         self._ledger.keep(changes)
         for _ in range(2):  # a file that turns out to be broken gives way to a new one
-            if self._outbox is not None and self._outbox.gone:
-                self._unlock()  # that file may be gone too
-                self._fail(OutboxError("the file was deleted", broken=True))
             if self._outbox is None and time.monotonic() >= self._reopen_at:
                 self._try_disk()
             if self._outbox is None:
                 return False
             delivered = list(self._delivered)
             try:
+                self._outbox.look()
                 if self._shift_s:
                     self._outbox.shift(self._first, self._shift_s)
                     self._shift_s = 0.0
@@ -198,9 +206,7 @@ class Journal:
             except OutboxError as error:
                 if not error.broken:
                     raise
-                aside = set_aside(self.path)
-                log.warning("%s: is broken (%s); set aside as %s", self.path, error, aside.name)
-                outbox = self._open(salvaged(aside))
+                outbox = self._anew(error)
         except OutboxError as error:
             self._complain(error)
             return
@@ -208,14 +214,29 @@ class Journal:
             self._outbox = outbox
         self._standing.tell("ok", "", f"{self.path}: in use again")
 
-    def _open(self, salvage: dict[str, bytes] | None = None) -> Outbox:
+    def _anew(self, error: OutboxError) -> Outbox:
+        """A new file, with what can be read of the broken one."""
+        aside = set_aside(self.path)
+        reason = f"{self.path}: is broken ({error}); set aside as {aside.name}"
+        log.warning("%s", reason)
+        self._tell_accident(reason)
+        return self._open(Wreck(aside))
+
+    def _tell_accident(self, reason: str) -> None:
+        with self._more:
+            self._accident = (time.monotonic() + TOLD_S, reason)
+
+    def _open(self, wreck: Wreck | None = None) -> Outbox:
         outbox = Outbox(self.path, self._options.max_mb, self._options.max_age_h)
         try:
+            if wreck is not None:
+                outbox.adopt(wreck.events())
+            kept = outbox.state() or (wreck.state() if wreck is not None else {})
             if not self._ledger.entries:  # the first time; later, memory knows better than the disk
-                self._ledger = Ledger(outbox.state() or salvage or {})
-            owners = [
-                name for name in outbox.state().get("outlets", b"").decode("utf-8", "replace").split("\n") if name
-            ]
+                self._ledger = Ledger(kept)
+            owners = [name for name in kept.get("outlets", b"").decode("utf-8", "replace").split("\n") if name]
+            if wreck is not None and not owners:  # who they were cannot be read
+                owners = list(self._outlets)
             outbox.hand_over([owners.index(name) if name in owners else None for name in self._outlets])
             changes: dict[str, bytes | None] = {**dict.fromkeys(outbox.state()), **self._ledger.entries}
             outbox.commit([], 0, [], {**changes, "outlets": "\n".join(self._outlets).encode()}, time.time())
@@ -242,14 +263,41 @@ class Journal:
             os.close(self._lock_file)
             self._lock_file = None
 
+    def _examine(self) -> None:
+        """Give up a file that is no good any more; it is looked at every few seconds, and read now and then."""
+        outbox, now = self._outbox, time.monotonic()
+        with self._more:
+            suspect, self._suspect = self._suspect, None
+        if outbox is None:
+            return
+        try:
+            if suspect is not None and suspect[0] is outbox:
+                raise suspect[1]
+            outbox.look()
+            if now >= self._check_at:
+                outbox.check()
+                self._check_at = now + max(CHECK_S, (time.monotonic() - now) / CHECK_SHARE)
+        except OutboxError as error:
+            self._fail(error)
+
+    def suspect(self, outbox: Outbox, error: OutboxError) -> None:
+        """An outlet could not read it; from any thread."""
+        with self._more:
+            self._suspect = (outbox, error)
+            self._more.notify()
+
     def _fail(self, error: OutboxError) -> None:
         with self._more:
             outbox, self._outbox = self._outbox, None
         if outbox is not None:
+            if outbox.gone:
+                self._unlock()  # that file may be gone too
             outbox.close()
             self._dropped += outbox.dropped
         self._reopen_at = time.monotonic() + (0 if error.broken else REOPEN_S)
         self._complain(error)
+        if error.broken:
+            self._tell_accident(f"{self.path}: {error}; a new one is in use")
 
     def _complain(self, error: OutboxError) -> None:
         reason = f"{self.path}: {error}; events are kept in memory only"
@@ -271,6 +319,8 @@ class Shelf:
             return self._sound(outbox.read(self._bit, after, limit)) if outbox is not None else []
         except OutboxError as error:
             log.debug("cannot read: %s", error)
+            if outbox is not None and error.broken:
+                self._journal.suspect(outbox, error)
             return None
 
     @property

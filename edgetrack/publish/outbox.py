@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value BLOB NOT NULL) WIT
 """
 VERSION = 1
 PAGE_BYTES = 1024
+MAGIC = b"SQLite format 3\0"  # every such file begins so
 CHECK_EVERY = 256  # events between looks at size and age
 PLAUSIBLE_UTC = 1.7e9  # an older date comes from a clock that was not set: it tells no age
 BUSY_S = 2.0
@@ -39,6 +40,9 @@ REMEDY = {  # what SQLite and the system say -> what to do
     "disk I/O error": "look at the kernel's log (dmesg); cards wear out",
     "database is locked": "another program uses it; end that",
 }
+
+
+Row = tuple[int, float, int, str, bytes]  # of the table `event`
 
 
 class OutboxError(Exception):
@@ -76,7 +80,9 @@ class Outbox:
             except BaseException:
                 self._db.close()
                 raise
-            self._inode = os.stat(path).st_ino
+            # Held as long as the connection: to close it before would let go of SQLite's locks (POSIX).
+            self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._inode = os.fstat(self._file).st_ino
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
@@ -92,9 +98,7 @@ class Outbox:
         self._db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA journal_size_limit = 4194304")
-        [verdict] = self._db.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise sqlite3.DatabaseError(verdict)
+        _check(self._db)
         self._db.executescript(SCHEMA)
         self._db.execute(f"PRAGMA user_version = {VERSION}")
         [self.rows] = self._db.execute("SELECT count(*) FROM event").fetchone()
@@ -102,18 +106,41 @@ class Outbox:
     def close(self) -> None:
         with contextlib.suppress(sqlite3.Error):
             self._db.close()
+        os.close(self._file)
 
     @property
     def gone(self) -> bool:
-        """Somebody deleted or replaced the file."""
+        """Somebody deleted or replaced the file, or its folder."""
         try:
             return os.stat(self.path).st_ino != self._inode
-        except FileNotFoundError:
+        except OSError:
             return True
+
+    def look(self) -> None:
+        """Whether it is still there and no other; takes some microseconds, so that it may be done before every commit.
+
+        SQLite itself would not notice for long: it works with what it has in memory.
+        """
+        with faults():
+            if self.gone:
+                raise OutboxError("the file was deleted", broken=True)
+            if os.pread(self._file, len(MAGIC), 0) != MAGIC:
+                raise OutboxError("the file was overwritten by something else", broken=True)
+
+    def check(self) -> None:
+        """Read all of it, as somebody who has nothing of it in memory."""
+        with faults(), contextlib.closing(self._connect()) as db:
+            _check(db)
 
     def state(self) -> dict[str, bytes]:
         with faults():
             return _state(self._db)
+
+    def adopt(self, events: Iterable[Row]) -> None:
+        """Take over what was saved of another file."""
+        with self._transaction():
+            self._db.executemany("INSERT OR IGNORE INTO event VALUES (?, ?, ?, ?, ?)", events)
+        [self.rows] = self._db.execute("SELECT count(*) FROM event").fetchone()
 
     def hand_over(self, places: Sequence[int | None]) -> None:
         """The outlets may have changed: move their bits, and forget what nobody owes any more.
@@ -251,14 +278,42 @@ def set_aside(path: Path) -> Path:
     return aside
 
 
-def salvaged(path: Path) -> dict[str, bytes]:
-    """The state that can still be read from a broken file."""
-    try:
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
-            db.text_factory = lambda text: text.decode("utf-8", "replace")
+class Wreck:
+    """What can still be read of a broken file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def state(self) -> dict[str, bytes]:
+        with contextlib.suppress(sqlite3.Error), self._opened() as db:
             return _state(db)
-    except sqlite3.Error:
         return {}
+
+    def events(self) -> Iterator[Row]:
+        """From the first one on, and from the last one back, each time as far as pages can be read."""
+        reached = 0
+        for row in self._events("SELECT * FROM event WHERE seq > ? ORDER BY seq", reached):
+            reached = row[0]
+            yield row
+        yield from self._events("SELECT * FROM event WHERE seq > ? ORDER BY seq DESC", reached)
+
+    def _events(self, query: str, after: int) -> Iterator[Row]:
+        with contextlib.suppress(sqlite3.Error), self._opened() as db:
+            for seq, utc, pending, topic, payload in db.execute(query, (after,)):
+                if isinstance(utc, float) and isinstance(pending, int):
+                    yield seq, utc, pending, topic, payload
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        with contextlib.closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)) as db:
+            db.text_factory = lambda text: text.decode("utf-8", "replace")
+            yield db
+
+
+def _check(db: sqlite3.Connection) -> None:
+    [verdict] = db.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(verdict)
 
 
 def _state(db: sqlite3.Connection) -> dict[str, bytes]:

@@ -10,7 +10,7 @@ import pytest
 
 from edgetrack.publish import outbox as module
 from edgetrack.publish.message import Message, Worth
-from edgetrack.publish.outbox import Outbox, OutboxError, set_aside
+from edgetrack.publish.outbox import Outbox, OutboxError, Wreck, set_aside
 
 NOW = 1.8e9
 
@@ -114,6 +114,29 @@ def test_a_broken_file_is_told_from_other_troubles(tmp_path: Path, damage: str) 
     new = opened(tmp_path)
     assert new.rows == 0
     new.close()
+
+
+@pytest.mark.parametrize("damage", ["", "a page", "all"])
+def test_what_can_be_read_of_a_broken_file_goes_into_the_new_one(tmp_path: Path, damage: str) -> None:
+    outbox = opened(tmp_path)
+    outbox.commit([event(seq, 400) for seq in range(1, 501)], 1, [], {"seq": b"500"}, NOW)
+    outbox.close()
+    with outbox.path.open("r+b") as file:
+        size = outbox.path.stat().st_size
+        first, last = {"": (0, 0), "a page": (100 * 1024, 101 * 1024), "all": (0, size)}[damage]
+        file.seek(first)
+        file.write(b"\xff" * (last - first))
+    wreck = Wreck(set_aside(outbox.path))
+    new = opened(tmp_path)
+    new.adopt(wreck.events())
+    seqs = [message.seq for message in new.read(1, 0, 1000)]
+    new.close()
+    lost = sorted(set(range(1, 501)) - set(seqs))
+    if damage == "a page":
+        assert 1 <= len(lost) <= 4
+        assert 1 < lost[0] < lost[-1] < 500
+    else:
+        assert len(lost) == {"": 0, "all": 500}[damage]
 
 
 def test_a_commit_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
