@@ -39,5 +39,5 @@ def test_the_schedule_resets_the_counts_of_a_running_daemon_once_and_kill_9_does
     assert counts[0] == 0
     with running(config):
         newest = lambda: subscriber.on("/line/door/count")[-1].payload  # noqa: E731
-        until(lambda: newest()["boot"] != second["boot"] and newest()["ts"] > second["ts"], 20, lambda: str(newest()))
+        until(lambda: newest()["boot"] != second["boot"] and newest()["ts"] > second["ts"], 60, lambda: str(newest()))
     assert newest()["epoch"] == second["epoch"]

@@ -72,8 +72,8 @@ def storing(broker: Broker, url: str, log: Path, *options: str) -> Iterator[subp
     before = log.read_text().count("/v1") if log.exists() else 0
     with log.open("ab") as errors, subprocess.Popen(command, stderr=errors) as process:
         try:
-            until(lambda: "connected" in log.read_text()[before:], 20, lambda: log.read_text())
-            until(lambda: log.read_text().count("mqtt://") > 0, 20, lambda: log.read_text())
+            until(lambda: "connected" in log.read_text()[before:], 60, lambda: log.read_text())
+            until(lambda: log.read_text().count("mqtt://") > 0, 60, lambda: log.read_text())
             yield process
         finally:
             process.send_signal(signal.SIGTERM)
@@ -166,7 +166,7 @@ def test_every_event_of_a_daemon_arrives_once(
             assert daemon.wait() == 0
         told = [json.loads(line)["payload"] for line in (tmp_path / "events.jsonl").read_text().splitlines()]
         sent = {p["seq"] for p in told if p.get("type") not in (None, "update")}
-        until(lambda: len(numbers(database)) >= len(sent), 20, lambda: str(numbers(database)))
+        until(lambda: len(numbers(database)) >= len(sent), 60, lambda: str(numbers(database)))
     assert numbers(database) == sorted(sent)
     assert rows(database, "SELECT line, total_in FROM edgetrack.counts_now") == [("door", 1)]
     assert rows(database, "SELECT online FROM edgetrack.devices") == [(False,)]
@@ -179,7 +179,7 @@ def test_what_the_broker_retains_is_there_from_the_start(
     command = ["mosquitto_pub", "-p", str(broker.port), "-r", "-q", "1", "-t", topic, "-m", payload]
     subprocess.run(command, check=True)
     with storing(broker, postgres.url, tmp_path / "store.log"):
-        until(lambda: len(rows(database, "SELECT 1 FROM edgetrack.counts")) == 1, 20, lambda: "not there")
+        until(lambda: len(rows(database, "SELECT 1 FROM edgetrack.counts")) == 1, 60, lambda: "not there")
 
 
 def test_nothing_is_lost_while_it_is_killed_or_the_database_is_away(
@@ -189,12 +189,12 @@ def test_nothing_is_lost_while_it_is_killed_or_the_database_is_away(
     log = tmp_path / "store.log"
     with storing(broker, postgres.url, log) as process:
         publish(broker, sent[:3])
-        until(lambda: len(numbers(database)) == 3, 20, lambda: log.read_text())
+        until(lambda: len(numbers(database)) == 3, 60, lambda: log.read_text())
         process.kill()
         process.wait(20)
     publish(broker, sent[3:5])  # while nobody is there to take them
     with storing(broker, postgres.url, log):
-        until(lambda: len(numbers(database)) == 5, 20, lambda: log.read_text())
+        until(lambda: len(numbers(database)) == 5, 60, lambda: log.read_text())
         postgres.stop()
         publish(broker, sent[5:])
         postgres.start()
@@ -210,8 +210,8 @@ def test_a_payload_that_is_no_json_costs_nobody_else_anything(
     log = tmp_path / "store.log"
     with storing(broker, postgres.url, log):
         publish(broker, [good[0], (f"{TOPIC}/gate-01/north/event/line_crossed", "{broken"), good[1]])
-        until(lambda: numbers(database) == [1, 2], 20, lambda: log.read_text())
-        until(lambda: "left out" in log.read_text(), 20, lambda: log.read_text())
+        until(lambda: numbers(database) == [1, 2], 60, lambda: log.read_text())
+        until(lambda: "left out" in log.read_text(), 60, lambda: log.read_text())
 
 
 def test_a_database_without_the_tables_is_told_of(tmp_path: Path, broker: Broker, postgres: Postgres) -> None:

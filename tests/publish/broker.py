@@ -92,7 +92,7 @@ class Broker:
             self._process = subprocess.Popen(
                 ["mosquitto", "-v", "-c", str(self.folder / "mosquitto.conf")], stdout=log, stderr=log
             )
-        until(self._listens, 10, lambda: f"mosquitto does not listen:\n{self.log.read_text()}")
+        until(self._listens, 60, lambda: f"mosquitto does not listen:\n{self.log.read_text()}")
         return self
 
     def kill(self) -> None:
@@ -229,10 +229,10 @@ class Subscriber:
         if connection is not None:  # paho does not wait for the end of TLS
             connection.close()
 
-    def wait_subscribed(self, timeout_s: float = 20) -> None:
+    def wait_subscribed(self, timeout_s: float = 60) -> None:
         assert self._subscribed.wait(timeout_s), f"not subscribed to {self._topic} within {timeout_s} s"
 
-    def wait_lost(self, timeout_s: float = 20) -> None:
+    def wait_lost(self, timeout_s: float = 60) -> None:
         """Until it has noticed that the broker died, having read all that was on its way."""
         until(lambda: not self._subscribed.is_set(), timeout_s, lambda: "still subscribed")
 
@@ -247,7 +247,7 @@ class Subscriber:
         """What came on topics that end so."""
         return [message for message in list(self.messages) if message.topic.endswith(ending)]
 
-    def wait_for(self, true: Callable[[list[Received]], object], timeout_s: float = 20) -> list[Received]:
+    def wait_for(self, true: Callable[[list[Received]], object], timeout_s: float = 60) -> list[Received]:
         """All messages, once they are as wished."""
         until(
             lambda: bool(true(list(self.messages))),
@@ -256,7 +256,7 @@ class Subscriber:
         )
         return list(self.messages)
 
-    def wait_topic(self, ending: str, payload: bytes = b"", timeout_s: float = 20) -> Received:
+    def wait_topic(self, ending: str, payload: bytes = b"", timeout_s: float = 60) -> Received:
         """The newest message on a topic that ends so, once one holds `payload`."""
         fits: Callable[[Received], bool] = lambda m: m.topic.endswith(ending) and payload in m.payload  # noqa: E731
         return [m for m in self.wait_for(lambda messages: any(map(fits, messages)), timeout_s) if fits(m)][-1]

@@ -22,7 +22,7 @@ from edgetrack.types import LineCount
 from tests.publish.broker import Broker, Subscriber
 from tests.publish.parts import NAMES, config, crossing, info, track_event, wait_sent
 
-LONGEST_S = 0.12  # that a publisher lives; on a busy machine most do nothing in so short a time
+LONGEST_S = 0.12  # that a publisher lives, or lives on once it has told of something: on a busy machine that takes long
 DRAINED_S = 900.0  # until the last one has delivered what the others left
 RESET_EVERY = 7  # crossings
 
@@ -33,10 +33,10 @@ def settings(url: str, folder: Path) -> Config:
     return config(broker, lines=[door], outbox=OutboxConfig(commit_every_s=0), state_dir=str(folder))
 
 
-def live(url: str, folder: Path, events: int | None = None) -> None:
+def live(url: str, folder: Path, events: int | None = None, begun: int = -1) -> None:
     """Tracks start, cross the line and end, and now and then the count begins anew.
 
-    For ever, or until so many have and all is delivered.
+    For ever, or until so many have and all is delivered; `begun` is a pipe's end that hears of the first.
     """
     with open_publisher(settings(url, folder), NAMES) as outlet:
         inwards, since = 0, 1.5e9
@@ -48,6 +48,8 @@ def live(url: str, folder: Path, events: int | None = None) -> None:
             track_id += 1
             inwards += 1
             outlet.publish([track_event("start", track_id)])
+            if track_id == 1 and begun >= 0:
+                os.write(begun, b"!")
             now = time.time()
             outlet.publish([crossing(track_id), LineCount("door", {0: (inwards, 0)}, since, now, time.monotonic())])
             if inwards == RESET_EVERY:
@@ -60,24 +62,33 @@ def live(url: str, folder: Path, events: int | None = None) -> None:
 
 
 def kill_often(url: str, folder: Path, kills: int, seed: int, longest_s: float = LONGEST_S) -> None:
-    """Each publisher is a fork of this process, which has no threads."""
+    """Each publisher is a fork of this process, which has no threads; every second one has begun to publish."""
     draw = random.Random(seed)
-    for _ in range(kills):
+    for kill in range(kills):
+        heard, begun = os.pipe()
         child = os.fork()
         if child == 0:
             try:
-                live(url, folder)
+                live(url, folder, begun=begun)
             finally:
                 os._exit(1)  # only where it failed: it is killed otherwise
+        os.close(begun)
+        if kill % 2:
+            os.read(heard, 1)
         time.sleep(draw.uniform(0.01, longest_s))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
+        os.close(heard)
         assert os.WIFSIGNALED(status), "the publisher ended by itself"
     live(url, folder, events=1)
 
 
-def audit(payloads: Sequence[dict[str, object]]) -> list[str]:
-    """What is wrong with what a subscriber got, in the order in which it got it; nothing if all is well."""
+def audit(payloads: Sequence[dict[str, object]], reset_every: int) -> list[str]:
+    """What is wrong with what a subscriber got, in the order in which it got it; nothing if all is well.
+
+    Args:
+        reset_every: crossings after which a count begins anew; 0: never.
+    """
     wrong: list[str] = []
     events: dict[int, dict[str, object]] = {}
     for payload in payloads:
@@ -90,28 +101,32 @@ def audit(payloads: Sequence[dict[str, object]]) -> list[str]:
         if events.setdefault(seq, plain) != plain:
             wrong.append(f"{seq} came twice and is not the same: {events[seq]} {plain}")
     crossings = sorted(seq for seq, payload in events.items() if payload["type"] == "line_crossed")
-    wrong += _miscounted([payload for payload in payloads if payload["schema"] == "edgetrack.count/1"], crossings)
+    wrong += _miscounted(
+        [payload for payload in payloads if payload["schema"] == "edgetrack.count/1"], crossings, reset_every
+    )
     tracks = {phase: [_track(p) for p in events.values() if p["type"] == phase] for phase in ("start", "end")}
     if sorted(tracks["start"]) != sorted(tracks["end"]):
         wrong.append(f"{set(tracks['start']) ^ set(tracks['end'])}: not one end for every start")
     return wrong
 
 
-def _miscounted(counts: Sequence[dict[str, object]], crossings: Sequence[int]) -> list[str]:
-    """Where a count is not what its epoch began with and all that has crossed since; the first epoch begins with 0.
+def _miscounted(counts: Sequence[dict[str, object]], crossings: Sequence[int], reset_every: int) -> list[str]:
+    """Where a count is not what its epoch began with and all that has crossed since.
 
-    What an epoch began with may be over 0 where the message that it has begun was lost with the daemon: the next one
-    tells the count as it is then.
+    An epoch begins after so many crossings as make whole epochs. Its first messages may be missing: they were lost with
+    the daemon, or a newer one took their place before a broker was there.
     """
     wrong = []
     begun: dict[str, int] = {}  # epoch -> crossings before it
     for payload in counts:
         crossed = sum(seq <= int(str(payload["seq"])) for seq in crossings)
         total: dict[str, int] = payload["total"]  # type: ignore[assignment]
-        before = begun.setdefault(str(payload["epoch"]), crossed - total["in"] if begun else 0)
+        before = begun.setdefault(str(payload["epoch"]), crossed - total["in"])
         if total != {"in": crossed - before, "out": 0}:
             wrong.append(f"the count after {payload['seq']} is {total}, {crossed - before} have crossed")
-    if list(begun.values()) != sorted(begun.values()):
+    if list(begun.values()) != sorted(begun.values()) or any(
+        n % reset_every if reset_every else n for n in begun.values()
+    ):
         wrong.append(f"epochs begin after {list(begun.values())} crossings")
     return wrong
 
@@ -145,7 +160,7 @@ def main() -> int:
         kill_often(arguments.url, arguments.state, arguments.kills, arguments.seed, arguments.longest)
         return 0
     payloads = watched(arguments.kills, arguments.seed, arguments.longest)
-    wrong = audit(payloads)
+    wrong = audit(payloads, RESET_EVERY)
     restarts = sum(payload.get("reason") == "restart" for payload in payloads)
     sys.stdout.write(
         f"{arguments.kills} kills, {len(payloads)} payloads, last number {payloads[-1]['seq']}, "

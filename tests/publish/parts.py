@@ -131,7 +131,7 @@ def publisher(url: str, outbox: OutboxConfig | None = None, **options: Any) -> P
     return open_publisher(config(MqttPublish(url=url, **options), outbox=outbox or OutboxConfig()), NAMES)
 
 
-def wait_state(publisher: Publisher, state: str, reason: str = "", timeout_s: float = 20) -> PublishState:
+def wait_state(publisher: Publisher, state: str, reason: str = "", timeout_s: float = 60) -> PublishState:
     """The state of the only outlet, once it is as wished and its reason holds `reason`."""
     until(
         lambda: publisher.states[0].state == state and reason in publisher.states[0].reason,
@@ -141,7 +141,7 @@ def wait_state(publisher: Publisher, state: str, reason: str = "", timeout_s: fl
     return publisher.states[0]
 
 
-def wait_sent(publisher: Publisher, timeout_s: float = 20) -> PublishState:
+def wait_sent(publisher: Publisher, timeout_s: float = 60) -> PublishState:
     """The state of the first outlet, once nothing waits in any, nor in the outbox."""
     until(
         lambda: not any(state.queued for state in publisher.states),

@@ -158,7 +158,7 @@ def test_events_kept_since_the_start_are_delivered_with_the_right_time(
             wait_state(outlet, "degraded")
             for track_id in range(1, 21):
                 outlet.publish([track_event("start", track_id, utc=time.time())])
-            until(lambda: outlet.states[-1].queued == 20, 10, lambda: str(outlet.states))
+            until(lambda: outlet.states[-1].queued == 20, 60, lambda: str(outlet.states))
             late_s[0] = 0.0
             outlet.publish([track_event("start", 21, utc=time.time())])
             gate.open()

@@ -114,10 +114,10 @@ def test_no_more_is_under_way_than_the_window_holds(broker: Broker) -> None:
     """mosquitto's log tells in which order publishes and acknowledgements crossed it."""
     with publisher(broker.url, max_inflight=3) as outlet:
         outlet.publish([crossing() for _ in range(500)])
-        until(lambda: outlet.states[0].sent > 500, 20, lambda: str(outlet.states[0]))
+        until(lambda: outlet.states[0].sent > 500, 60, lambda: str(outlet.states[0]))
         broker.freeze()
         outlet.publish([crossing() for _ in range(50)])
-        until(lambda: outlet.states[0].queued == 50, 20, lambda: str(outlet.states[0]))
+        until(lambda: outlet.states[0].queued == 50, 60, lambda: str(outlet.states[0]))
         time.sleep(0.2)
         before = broker.log.read_text().count("Received PUBLISH")
         link_window = outlet._outlets[0]._owed.flying  # type: ignore[attr-defined]
@@ -393,7 +393,7 @@ def test_a_denied_topic_is_told_with_its_reason_and_is_not_counted_as_sent(tmp_p
     with Broker(tmp_path / "strict", acl=ACL) as strict, publisher(strict.url) as outlet:
         outlet.publish([crossing(), track_event()])
         state = wait_state(outlet, "degraded")
-        until(lambda: outlet.states[0].sent == 2, 10, lambda: str(outlet.states[0]))
+        until(lambda: outlet.states[0].sent == 2, 60, lambda: str(outlet.states[0]))
         state = outlet.states[0]
     assert state.reason == (
         f"the broker refuses what is sent to {TOPIC}/event/line_crossed: Not authorized (135); "

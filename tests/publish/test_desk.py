@@ -39,7 +39,7 @@ def answering(
     with publisher:
         wait_state(publisher, "ok")
         if isinstance(broker, Broker) and allow:
-            until(lambda: "request/+" in broker.log.read_text(), 10, broker.log.read_text)
+            until(lambda: "request/+" in broker.log.read_text(), 60, broker.log.read_text)
         thread.start()
         try:
             yield publisher
@@ -167,7 +167,7 @@ def test_a_flood_is_not_listened_to_until_it_is_over(broker: Broker, monkeypatch
         client = asker._client
         for _ in range(5000):
             client.publish(f"{TOPIC}/request/reload", b"", qos=0)
-        until(lambda: "a flood of requests" in caplog.text, 10, lambda: caplog.text)
+        until(lambda: "a flood of requests" in caplog.text, 60, lambda: caplog.text)
         while not any(b"after" in answer.payload for answer in asker.answers):
             asker.say("reload", {"transaction": "after"})
             time.sleep(0.2)
@@ -180,7 +180,7 @@ def test_requests_that_the_loop_does_not_take_are_bounded(broker: Broker) -> Non
     options = RequestsConfig(allow=["reload"], max_per_minute=6000)
     mqtt = MqttPublish(url=broker.url, requests=options)
     with open_publisher(config(mqtt, outbox=IN_MEMORY), NAMES) as publisher, Asker(broker) as asker:
-        until(lambda: "request/+" in broker.log.read_text(), 10, broker.log.read_text)
+        until(lambda: "request/+" in broker.log.read_text(), 60, broker.log.read_text)
         for _ in range(5):
             for _ in range(10):
                 asker.say("reload")
@@ -193,7 +193,7 @@ def test_an_answer_that_the_broker_refuses_leaves_the_daemon_well(broker: Broker
     acl = f"topic readwrite {TOPIC}/#\ntopic read #\ntopic write asker/#\n"
     with Broker(tmp_path / "guarded", acl=acl) as guarded, answering(guarded) as publisher, Asker(guarded) as asker:
         asker.say("reload", ResponseTopic="forbidden/answers")
-        until(lambda: "refuses the answer on forbidden/answers" in caplog.text, 10, lambda: caplog.text)
+        until(lambda: "refuses the answer on forbidden/answers" in caplog.text, 60, lambda: caplog.text)
         assert asker.ask("reload")["ok"]
         assert publisher.states[0].state == "ok"
 
@@ -203,6 +203,6 @@ def test_requests_are_heard_again_after_the_broker_was_away(broker: Broker) -> N
         broker.restart()
         wait_state(publisher, "degraded")
         wait_state(publisher, "ok")
-        until(lambda: broker.log.read_text().count("request/+ (QoS") >= 2, 10, broker.log.read_text)
+        until(lambda: broker.log.read_text().count("request/+ (QoS") >= 2, 60, broker.log.read_text)
         with Asker(broker) as asker:
             assert asker.ask("reload")["ok"]

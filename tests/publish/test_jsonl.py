@@ -76,11 +76,11 @@ def test_a_full_disk_is_told_and_nothing_is_lost_while_there_is_memory(
     room = os.open(tmp_path / "events.jsonl", os.O_WRONLY | os.O_CREAT)
     with publisher("/dev/full") as outlet:
         outlet.publish([crossing() for _ in range(10)])
-        until(lambda: outlet.states[0].state == "degraded", 10, lambda: str(outlet.states[0]))
+        until(lambda: outlet.states[0].state == "degraded", 60, lambda: str(outlet.states[0]))
         state = outlet.states[0]
         outlet.publish([crossing()])
         os.dup2(room, outlet._outlets[0]._fd)  # type: ignore[attr-defined]
-        until(lambda: outlet.states[0].sent == 11, 10, lambda: str(outlet.states[0]))
+        until(lambda: outlet.states[0].sent == 11, 60, lambda: str(outlet.states[0]))
         assert outlet.states[0].state == "ok"
     os.close(room)
     assert state.reason == "No space left on device; make room, lines are kept in memory until then"
@@ -92,9 +92,9 @@ def test_what_does_not_fit_in_memory_either_is_counted(monkeypatch: Any) -> None
     monkeypatch.setattr(jsonl, "MAX_QUEUED", 50)
     with publisher("/dev/full") as outlet:
         outlet.publish([crossing()])
-        until(lambda: outlet.states[0].state == "degraded", 10, lambda: str(outlet.states[0]))
+        until(lambda: outlet.states[0].state == "degraded", 60, lambda: str(outlet.states[0]))
         outlet.publish([crossing() for _ in range(80)])
-        until(lambda: outlet.states[0].dropped == 30, 10, lambda: str(outlet.states[0]))
+        until(lambda: outlet.states[0].dropped == 30, 60, lambda: str(outlet.states[0]))
         assert outlet.states[0].queued == 51
 
 

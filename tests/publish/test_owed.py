@@ -37,7 +37,7 @@ class Told:
             topic = {Worth.EVENT: "event/line_crossed", Worth.STATE: "zone/a", Worth.UPDATE: "track/person"}[worth]
             messages.append(Message(f"gate/north/{topic}", b'{"seq":%d}' % self.seq, worth, self.seq))
         self.journal.send(messages)
-        until(lambda: not self.journal._queued, 10, lambda: "the journal hands nothing on")
+        until(lambda: not self.journal._queued, 60, lambda: "the journal hands nothing on")
 
     def take(self, most: int = 1000) -> list[tuple[int | None, Message]]:
         taken = []

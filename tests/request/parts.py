@@ -64,7 +64,7 @@ def serving(config: Config, broker: Broker, walk: bool = True) -> Iterator[Daemo
 
     with parts.publisher as publisher, parts.source as source, Service(VERBS, publisher) as service:
         wait_state(publisher, "ok")
-        until(lambda: "request/+" in broker.log.read_text(), 10, broker.log.read_text)
+        until(lambda: "request/+" in broker.log.read_text(), 60, broker.log.read_text)
         for frame in source if walk else ():
             assert frame is not None
             detections = parts.detector.detect(frame.image)
