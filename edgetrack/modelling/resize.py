@@ -103,9 +103,10 @@ def _tell(model: Any, shapes: Mapping[str, Shape], before: Size, after: Size) ->
             continue  # factors, which stay
         maps = [node.input[0], node.output[0]] if node.op_type == "Reshape" else [node.output[0]]
         told = wanted.tolist()
-        for old in (shapes[name] for name in maps):  # attention makes rows of a map, and a map of rows
-            if told == wanted.tolist() and len(old) == 4 and old[-2:] in sides:
-                told = _told(told, old[-2:], sides[old[-2:]])
+        for shape in (shapes[name] for name in maps):  # attention makes rows of a map, and a map of rows
+            for old in (shape[2:], shape[1:3]) if len(shape) == 4 else ():  # channels first, or last
+                if told == wanted.tolist() and old in sides:
+                    told = _told(told, old, sides[old])
         if told != wanted.tolist():
             node.input[len(node.input) - 1] = graph.constant(f"{node.output[0]}_size", np.array(told, np.int64))
 

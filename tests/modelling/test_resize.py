@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from edgetrack.config import DetectConfig, RuntimeConfig
 from edgetrack.detect.yolo import YoloDetector
@@ -32,8 +32,11 @@ def net(tmp_path: Path) -> Path:
 
 def answers(path: Path, height: int) -> list[Array]:
     """The maps of strides 8, 16 and 32, (rows, columns, values), of the upper part of one picture."""
-    picture = np.random.default_rng(2).uniform(0, 255, (1, 3, SIDE, SIDE)).astype(np.float32)
-    found = OnnxModel(str(path), RuntimeConfig(threads=1)).run(np.ascontiguousarray(picture[:, :, :height]))[0][0]
+    model = OnnxModel(str(path), RuntimeConfig(threads=1))
+    picture = np.random.default_rng(2).integers(0, 256, (1, 3, SIDE, SIDE))[:, :, :height]
+    if model.inputs[0].shape[1] != 3:
+        picture = picture.transpose(0, 2, 3, 1)
+    found = model.run(np.ascontiguousarray(picture, model.inputs[0].dtype))[0][0]
     maps, first = [], 0
     for stride in (8, 16, 32):
         rows, columns = height // stride, SIDE // stride
@@ -89,13 +92,53 @@ def mapped(graph: Any) -> None:
     graph.node.insert(list(graph.node).index(fine) + 1, added)
 
 
+def maps_last(graph: Any) -> None:
+    """As what comes from TensorFlow: channels of a map are its last axis when its cells become rows."""
+    for stride, node in zip((8, 16, 32), [n for n in graph.node if n.op_type == "Reshape"], strict=True):
+        turned = helper.make_node("Transpose", [node.input[0]], [f"turned{stride}"], perm=[0, 2, 3, 1])
+        graph.node.insert(list(graph.node).index(node), turned)
+        node.input[0], node.input[1] = f"turned{stride}", f"rows{stride}"
+        cells = np.array([1, (SIDE // stride) ** 2, 8])
+        graph.initializer.append(numpy_helper.from_array(cells, f"rows{stride}"))
+    joined, last = graph.node[-2:]
+    joined.attribute[0].i = 1  # the axis
+    joined.output[0] = last.output[0]
+    graph.node.remove(last)
+
+
+def channels_last(graph: Any) -> None:
+    dims = graph.input[0].type.tensor_type.shape.dim
+    for dim, value in zip(dims, (1, SIDE, SIDE, 3), strict=True):
+        dim.dim_value = value
+    _before_all(graph, helper.make_node("Transpose", ["photo"], ["images"], perm=[0, 3, 1, 2]))
+
+
+def of_bytes(graph: Any) -> None:
+    graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
+    _before_all(graph, helper.make_node("Cast", ["photo"], ["images"], to=TensorProto.FLOAT))
+
+
+def _before_all(graph: Any, node: Any) -> None:
+    """The input is called after the last such node."""
+    given = graph.input[0].name
+    node.input[0], node.output[0] = f"{given}_{node.op_type}", given
+    graph.input[0].name = node.input[0]
+    graph.node.insert(0, node)
+
+
+@pytest.mark.parametrize(
+    "pictures",
+    [(), (channels_last,), (of_bytes,), (channels_last, of_bytes)],
+    ids=["channels first", "channels last", "bytes", "bytes, channels last"],
+)
 @pytest.mark.parametrize(
     "change",
-    [lambda graph: None, counted, gridded, attending],
-    ids=["as it is", "with its cells counted", "with a grid of its cells", "with rows of a map"],
+    [lambda graph: None, counted, gridded, attending, maps_last],
+    ids=["as it is", "with its cells counted", "with a grid of its cells", "with rows of a map", "with maps last"],
 )
-def test_what_the_picture_fills_is_answered_as_before(net: Path, tmp_path: Path, change: Any) -> None:
-    changed(net, change)
+def test_what_the_picture_fills_is_answered_as_before(net: Path, tmp_path: Path, change: Any, pictures: Any) -> None:
+    for each in (change, *pictures):
+        changed(net, each)
     resize(str(net), tmp_path / "half.onnx", HALF)
     for whole, half in zip(answers(net, SIDE), answers(tmp_path / "half.onnx", SIDE // 2), strict=True):
         inner = max(len(half) - 1, 0)  # the last row sees what lies below
