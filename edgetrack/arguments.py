@@ -48,3 +48,20 @@ def span(text: str) -> range:
     if not (first.isdecimal() and last.isdecimal() and int(first) < int(last)):
         raise ArgumentTypeError(f"is {text[:40]!a}, expected FIRST:LAST, such as 100:110")
     return range(int(first), int(last))
+
+
+def size(text: str) -> tuple[int, int]:
+    """Of argparse's `type`: width and height in px of a text like 1920x1080."""
+    width, _, height = text.partition("x")
+    side = whole(16, 8192)
+    try:
+        return side(width), side(height)
+    except ArgumentTypeError:
+        raise ArgumentTypeError(
+            f"is {text[:40]!a}, expected width and height in px, each from 16 to 8192, like 1920x1080"
+        ) from None
+
+
+def words(text: str) -> list[str]:
+    """Of argparse's `type`: words with commas between."""
+    return [word.strip() for word in text.split(",") if word.strip()]

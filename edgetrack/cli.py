@@ -22,7 +22,7 @@ from edgetrack import __version__
 from edgetrack.arguments import number, span, whole, wholes
 from edgetrack.demo import add_options as demo_options
 from edgetrack.errors import ConfigError, EdgetrackError
-from edgetrack.modelling.verbs import add_verbs as model_verbs
+from edgetrack.modelling.options import add_verbs as model_verbs
 from edgetrack.registry import load
 
 if TYPE_CHECKING:

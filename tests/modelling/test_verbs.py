@@ -13,8 +13,8 @@ import pytest
 
 from edgetrack.configfile import resolve_model
 from edgetrack.errors import ConfigError, EdgetrackError, ModelError
+from edgetrack.modelling.options import add_verbs
 from edgetrack.modelling.qdq import sums_overflow
-from edgetrack.modelling.verbs import add_verbs
 from tests.detect.models import mean_embedder
 from tests.modelling.nets import square_net, square_pictures
 
@@ -209,3 +209,34 @@ def test_an_unknown_name_is_told_with_those_there_are() -> None:
 def test_weights_keep_to_7_bits_where_sums_would_overflow(tmp_path: Path, flags: str, overflow: bool) -> None:
     (tmp_path / "cpuinfo").write_text(f"processor : 0\n{flags}")
     assert sums_overflow(tmp_path / "cpuinfo") is overflow
+
+
+@pytest.mark.parametrize("verb", ["prepare", "quantize", "resize"])
+@pytest.mark.parametrize(("output", "said"), [("squares.onnx", "is the model itself"), ("pictures", "is a folder")])
+def test_what_must_not_be_overwritten_is_refused_before_the_work(
+    net: Path, tmp_path: Path, verb: str, output: str, said: str
+) -> None:
+    images = square_pictures(tmp_path / "pictures", 2)[0]
+    options = {"prepare": (), "quantize": ("--calibrate", images), "resize": ("--images", images, "--size", "96x64")}
+    before = net.read_bytes()
+    with pytest.raises(ModelError, match=f"{said}.*--output"):
+        model(verb, net, *options[verb], "--output", tmp_path / output)
+    assert net.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("--max-loss", "nan", "a number from 0 to 1"),
+        ("--min-speedup", "inf", "a number from 0 to 1000"),
+        ("--size", "100000x100000", "each from 16 to 8192"),
+        ("--camera", "1920", "like 1920x1080"),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_told(
+    net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str, expected: str
+) -> None:
+    """A limit that is not a number would let everything pass."""
+    with pytest.raises(SystemExit):
+        model("resize", net, "--images", tmp_path, option, value)
+    assert expected in capsys.readouterr().err
