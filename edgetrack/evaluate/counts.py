@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from edgetrack.errors import ConfigError
 from edgetrack.evaluate.published import Crossing, Visit
 from edgetrack.evaluate.sequences import read_text
+
+Side = Annotated[int, Meta(ge=1)]
 
 
 class TrueCrossing(msgspec.Struct, frozen=True):
@@ -47,10 +50,10 @@ class TrueZone(msgspec.Struct, frozen=True):
 class Truth(msgspec.Struct, frozen=True):
     """Who crossed which line and visited which zone in one sequence."""
 
-    fps: float
+    fps: Annotated[float, Meta(gt=0)]
     lines: list[TrueLine]
     zones: list[TrueZone]
-    size: tuple[int, int] = (1, 1)  # of the picture, pixels
+    size: tuple[Side, Side] = (1, 1)  # of the picture, pixels
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -51,6 +52,8 @@ def record(folder: Path | str, detections: str = "det_frcnn.txt") -> Recording:
     info = read_seqinfo(folder)
     try:
         fps, length = float(info["framerate"]), int(info["seqlength"])
+        if not (0 < fps < math.inf and length > 0):
+            raise ValueError(f"frameRate is {fps:g}, seqLength is {length}")
     except (KeyError, ValueError) as error:
         raise ConfigError(f"{folder}/seqinfo.ini: {error}; expected numbers frameRate and seqLength") from error
     frame, xyxy, score = read_detections(Path(folder) / detections)
@@ -67,6 +70,8 @@ def record_kitti(path: Path | str, last_frame: int) -> tuple[Recording, list[str
         number = np.array([[float(v) for v in (w[0], *w[2:7])] for w in words], np.float64).reshape(-1, 6)
     except (ValueError, IndexError) as error:
         raise ConfigError(f"{path}: {error}; expected lines frame,class,left,top,width,height,score") from error
+    if not np.isfinite(number).all():
+        raise ConfigError(f"{path}: holds numbers that are not finite; expected lines of a detector's boxes")
     frame, xyxy, score = number[:, 0].astype(np.int64), tlwh_to_xyxy(number[:, 1:5]), number[:, 5]
     return Recording(frame, xyxy, score, class_id, range(last_frame + 1), KITTI_FPS), names
 

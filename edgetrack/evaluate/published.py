@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
+import msgspec
 import numpy as np
 
 from edgetrack.errors import ConfigError
@@ -22,6 +23,33 @@ class Crossing(NamedTuple):
     frame: int
     direction: str  # "in" or "out"
     track_id: int
+
+
+class Look(msgspec.Struct):
+    """As much of the payload of a track as is judged."""
+
+    frame: int
+    track: int
+    box: tuple[float, float, float, float]
+    size: tuple[int, int]
+    seen: bool
+
+
+class Crossed(msgspec.Struct):
+    line: str
+    frame: int
+    direction: Literal["in", "out"]
+    track: int
+
+
+class Visited(msgspec.Struct):
+    type: str
+    zone: str
+    track: int
+    frame: int
+
+
+Kind = TypeVar("Kind", Look, Crossed, Visited)
 
 
 class Visit(NamedTuple):
@@ -47,6 +75,8 @@ def read_payloads(path: Path | str) -> list[Payload]:
         except ValueError as error:
             raise ConfigError(f"{path}:{number}: {error}; expected one JSON object a line") from error
         payload = payload.get("payload", payload)
+        if payload and not isinstance(payload, dict):
+            raise ConfigError(f"{path}:{number}: the payload is {str(payload)[:40]}, expected a JSON object")
         if payload:
             payload.pop("replayed", None)
             payloads.setdefault(json.dumps(payload, sort_keys=True), payload)
@@ -58,25 +88,31 @@ def read_payloads(path: Path | str) -> list[Payload]:
 
 def tracks(payloads: list[Payload], first_frame: int = FIRST_FRAME) -> Trajectories:
     """Boxes backed by a detection, pixels; publish with `events.update_every_s: 0` to have one a frame."""
-    seen = (p for p in payloads if p.get("type") in ("start", "update") and p["seen"])
-    told = list({(p["frame"], p["track"]): p for p in seen}.values())  # start and update may share a frame
-    box = np.array([p["box"] for p in told], np.float64).reshape(-1, 4)
-    size = np.array([p["size"] for p in told], np.float64).reshape(-1, 2)
-    frame = np.array([p["frame"] + first_frame for p in told], np.int64)
-    return Trajectories.of(frame, np.array([p["track"] for p in told], np.int64), box * np.tile(size, 2))
+    looks = (_read(p, Look) for p in payloads if p.get("type") in ("start", "update"))
+    told = list({(look.frame, look.track): look for look in looks if look.seen}.values())  # two may share a frame
+    box = np.array([look.box for look in told], np.float64).reshape(-1, 4)
+    size = np.array([look.size for look in told], np.float64).reshape(-1, 2)
+    frame = np.array([look.frame + first_frame for look in told], np.int64)
+    return Trajectories.of(frame, np.array([look.track for look in told], np.int64), box * np.tile(size, 2))
 
 
 def crossings(payloads: list[Payload], first_frame: int = FIRST_FRAME) -> list[Crossing]:
-    return [
-        Crossing(p["line"], p["frame"] + first_frame, p["direction"], p["track"])
-        for p in payloads
-        if p.get("type") == "line_crossed"
-    ]
+    found = (_read(p, Crossed) for p in payloads if p.get("type") == "line_crossed")
+    return [Crossing(c.line, c.frame + first_frame, c.direction, c.track) for c in found]
 
 
 def visits(payloads: list[Payload], first_frame: int = FIRST_FRAME) -> list[Visit]:
-    told = (p for p in payloads if p.get("zone") and "type" in p)
-    return paired((p["type"], p["zone"], p["track"], p["frame"] + first_frame) for p in told)
+    told = (_read(p, Visited) for p in payloads if p.get("zone") and "type" in p)
+    return paired((v.type, v.zone, v.track, v.frame + first_frame) for v in told)
+
+
+def _read(payload: Payload, kind: type[Kind]) -> Kind:
+    try:
+        return msgspec.convert(payload, kind)
+    except msgspec.ValidationError as error:
+        raise ConfigError(
+            f"a message {str(payload)[:80]}: {error}; expected messages that edgetrack published"
+        ) from error
 
 
 def paired(told: Iterable[tuple[str, str, int, int]]) -> list[Visit]:

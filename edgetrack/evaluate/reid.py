@@ -66,7 +66,11 @@ def films(folder: Path, apart_s: float) -> Iterator[Looks]:
     boxes = read_truth(truth)
     boxes = boxes[(boxes.role == SCORED) & (boxes.xyxy[:, 3] - boxes.xyxy[:, 1] >= LEAST_PX)]
     known = (folder / "seqinfo.ini").is_file()
-    fps = float(read_seqinfo(folder).get("framerate", "0")) if known else 0.0
+    rate = read_seqinfo(folder).get("framerate", "0") if known else "0"
+    try:
+        fps = float(rate)
+    except ValueError:
+        raise ConfigError(f"{folder}/seqinfo.ini: frameRate is {rate!r}, expected a number") from None
     every, apart = (max(1, round(EVERY_S * fps)), max(1, round(apart_s * fps))) if fps else (1, 1)
     capture = FileCapture(path=str(video)) if video.is_file() else ImagesCapture(path=str(folder))
     with open_source(capture) as source:
@@ -74,7 +78,7 @@ def films(folder: Path, apart_s: float) -> Iterator[Looks]:
             now = boxes[boxes.frame == number]
             if (number - 1) % every == 0 and len(now):
                 kinds = np.zeros(len(now), np.int32)
-                yield Looks(folder.name, number, apart, frame.picture, now.xyxy, now.track_id, kinds)
+                yield Looks(str(folder), number, apart, frame.picture, now.xyxy, now.track_id, kinds)
 
 
 def scenes(seeds: Iterable[int], hard: bool, apart_s: float) -> Iterator[Looks]:
@@ -186,6 +190,8 @@ def reid_report(
         raise ConfigError("evaluate reid: nothing to judge; name sequences, or streets with --scenes 100:110")
     found = []
     embedders = dict(embedder_of(word) for word in words)
+    if len(embedders) < len(words):
+        raise ConfigError("--embed: two are called the same; give files of different names")
     if folders:
         called = folders[0].name if len(folders) == 1 else f"{len(folders)} sequences"
         found += judge(embedders, called, (look for folder in folders for look in films(folder, apart_s)))

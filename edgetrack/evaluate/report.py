@@ -42,17 +42,23 @@ def mot_report(
         as_json: instead of a table.
     """
     scores: list[tuple[str, mot.Scores]] = []
-    for sequence in sequences:
+    for sequence, name in zip(sequences, names(sequences), strict=True):
         if sequence.is_dir():
             tracks = (
                 run_detections(sequence, detections, config, min_score)
                 if results is None
                 else _answer(_file(results, sequence.name))
             )
-            scores.append((sequence.name, mot.evaluate(read_truth(_truth(sequence)), tracks)))
+            scores.append((name, mot.evaluate(read_truth(_truth(sequence)), tracks)))
         else:
-            scores += _kitti(sequence, results, detections, min_score, config)
+            scores += _kitti(sequence, name, results, detections, min_score, config)
     return _form([(name, mot.record(s)) for name, s in [*scores, *_sums(scores)]], as_json)
+
+
+def names(paths: Sequence[Path]) -> list[str]:
+    """The last part of each, or all of it where that would name two the same."""
+    short = [path.name if path.is_dir() else path.stem for path in paths]
+    return short if len(set(short)) == len(short) else [str(path) for path in paths]
 
 
 def _sums(scores: Sequence[tuple[str, mot.Scores]]) -> Iterator[tuple[str, mot.Scores]]:
@@ -121,7 +127,7 @@ def _answer(path: Path) -> Trajectories:
 
 
 def _kitti(
-    labels: Path, results: Path | None, detections: str, min_score: float, config: TrackConfig | None
+    labels: Path, name: str, results: Path | None, detections: str, min_score: float, config: TrackConfig | None
 ) -> list[tuple[str, mot.Scores]]:
     truth = {kind: read_kitti(labels, kind) for kind in KITTI_ALIKE}
     if results is not None:
@@ -133,6 +139,6 @@ def _kitti(
             raise ConfigError(f"{labels}: no detections at {place}; name a file or folder with --detections")
         answer = run_kitti_detections(place, last, config, min_score)
     return [
-        (f"{labels.stem} {kind}", mot.evaluate(true, answer.get(kind, Trajectories.empty()), KITTI_MIN_HEIGHT_PX))
+        (f"{name} {kind}", mot.evaluate(true, answer.get(kind, Trajectories.empty()), KITTI_MIN_HEIGHT_PX))
         for kind, true in truth.items()
     ]

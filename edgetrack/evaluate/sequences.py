@@ -108,6 +108,7 @@ def read_kitti(path: Path | str, kind: str) -> Trajectories:
         number = np.array([[float(v) for v in (*w[:2], *w[3:5], *w[6:10])] for w in words], np.float64).reshape(-1, 8)
     except ValueError as error:
         raise ConfigError(f"{path}: {error}; expected KITTI tracking labels") from error
+    _finite(path, number)
     hard = (number[:, 2] > 0) | (number[:, 3] > KITTI_MAX_OCCLUDED)
     role = np.full(len(words), OTHER)
     role[(name == kind) & ~hard] = SCORED
@@ -143,7 +144,7 @@ def read_detections(path: Path | str) -> tuple[Ints, Floats, Floats]:
 def read_text(path: Path) -> str:
     """Text of a file that a person named."""
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8-sig")  # editors on Windows begin a file with a mark
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}; expected a text file") from error
 
@@ -160,7 +161,15 @@ def _table(path: Path, columns: int) -> Floats:
         return np.empty((0, columns))
     if table.shape[1] < columns:
         raise ConfigError(f"{path}: {table.shape[1]} fields a line, expected at least {columns} of MOTChallenge text")
+    _finite(path, table[:, : max(columns, 8)])  # and the class, where there is one
     return table
+
+
+def _finite(path: Path, table: Floats) -> None:
+    wrong = np.flatnonzero(~np.isfinite(table).all(axis=1))
+    if len(wrong):
+        row = ", ".join(f"{value:g}" for value in table[wrong[0]])
+        raise ConfigError(f"{path}: box {wrong[0] + 1} is {row}; expected finite numbers")
 
 
 def _unique(path: Path, boxes: Trajectories) -> Trajectories:

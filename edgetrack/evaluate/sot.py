@@ -82,7 +82,11 @@ def read_sequence(folder: Path) -> Film:
         raise ConfigError(f"{place}: {error}; expected left, top, width, height in every line") from None
     if len(tlwh) != len(pictures):
         raise ConfigError(f"{place}: {len(tlwh)} lines for {len(pictures)} pictures; expected one line a picture")
-    tlwh[~(tlwh[:, 2:] > 0).all(axis=1)] = np.nan
+    tlwh[~(tlwh[:, 2:] > 0).all(axis=1) | ~np.isfinite(tlwh).all(axis=1)] = np.nan
+    if np.isfinite(tlwh).all(axis=1).sum() < 2:
+        raise ConfigError(
+            f"{place}: fewer than two pictures have a box; expected one to start with, and others to judge"
+        )
     return Film(folder.name, pictures, tlwh_to_xyxy(tlwh).astype(np.float64))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgetrack.config import RuntimeConfig
+from edgetrack.errors import ConfigError
 from edgetrack.evaluate import sot
 from edgetrack.evaluate.opencv import maker
 from edgetrack.refine import Goturn
@@ -43,6 +44,8 @@ def sot_report(
     for model in models:
         makers[Path(model).stem] = _once(Goturn(model, RuntimeConfig(threads=1)))
     makers |= {name.partition("=")[0]: maker(name) for name in against}
+    if len(makers) < len(models) + len(against):
+        raise ConfigError("--model, --against: two are called the same; give files of different names")
     films = list(sot.sequences(folders))
     rows: dict[str, dict[str, dict[str, float]]] = {}
     success: dict[str, NDArray[np.float64]] = {}

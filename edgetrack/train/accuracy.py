@@ -17,8 +17,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgetrack.arguments import span, whole
 from edgetrack.boxes import area, iou
 from edgetrack.capture import open_source
+from edgetrack.capture.images import ImageFolder
 from edgetrack.config import DetectConfig, ImagesCapture, RuntimeConfig
 from edgetrack.detect import Detector, open_detector
 from edgetrack.render import CLASSES
@@ -112,16 +114,17 @@ def scenes(seeds: range, hard: bool) -> Iterator[Labelled]:
 
 def coco(folder: Path) -> Iterator[Labelled]:
     """Pictures that have a label file; all labels are persons."""
-    with open_source(ImagesCapture(path=str(folder / "images"))) as source:
-        files = sorted((folder / "images").glob("*.jpg"))
-        for file, frame in zip(files, (frame for frame in source if frame is not None), strict=True):
-            text = folder / "labels-person" / f"{file.stem}.txt"
-            if not text.exists():
-                continue
-            rows = np.loadtxt(text, ndmin=2)[:, 1:]
-            half = rows[:, 2:] / 2
-            xyxy = np.concatenate([rows[:, :2] - half, rows[:, :2] + half], axis=1) * np.tile(frame.size, 2)
-            yield Labelled(frame.image, xyxy.astype(np.float32), np.zeros(len(xyxy), np.int32))
+    images = ImageFolder(ImagesCapture(path=str(folder / "images")))
+    for file in images.files():
+        text = folder / "labels-person" / f"{file.stem}.txt"
+        image = images.read(file) if text.exists() else None
+        if image is None:
+            continue
+        rows = np.array(text.read_text().split(), np.float64).reshape(-1, 5)[:, 1:]  # none: nobody is there
+        half = rows[:, 2:] / 2
+        size = image.shape[1], image.shape[0]
+        xyxy = np.concatenate([rows[:, :2] - half, rows[:, :2] + half], axis=1) * np.tile(size, 2)
+        yield Labelled(image, xyxy.astype(np.float32), np.zeros(len(xyxy), np.int32))
 
 
 def mot(folder: Path) -> Iterator[Labelled]:
@@ -149,20 +152,21 @@ def speed(detector: Detector, image: Image, times: int = 60) -> float:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
-    parser.add_argument("--seeds", default="0:20", metavar="FIRST:LAST", help="scenes")
+    parser.add_argument("--seeds", type=span, default=range(20), metavar="FIRST:LAST", help="scenes; default: 0:20")
     parser.add_argument("--coco", type=Path)
     parser.add_argument("--mot", type=Path)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=whole(1, 64), default=1)
     chosen = parser.parse_args(arguments)
     detector = open_detector(DetectConfig(model=chosen.model, min_score=FLOOR), RuntimeConfig(threads=chosen.threads))
-    seeds = range(*(int(part) for part in chosen.seeds.split(":")))
     sets: list[tuple[str, Iterable[Labelled], Sequence[str]]] = []
     if chosen.coco:
         sets.append((str(chosen.coco.name), coco(chosen.coco), ("person",)))
     if chosen.mot:
         sets.append((str(chosen.mot.name), mot(chosen.mot), ("person",)))
     if not sets:
-        sets = [(f"scenes {chosen.seeds} {kind}", scenes(seeds, kind == "hard"), CLASSES) for kind in ("easy", "hard")]
+        first, last = chosen.seeds.start, chosen.seeds.stop
+        for kind in ("easy", "hard"):
+            sets.append((f"scenes {first}:{last} {kind}", scenes(chosen.seeds, kind == "hard"), CLASSES))
     for name, pictures, names in sets:
         scores = judge(detector, pictures, names)
         each = {kind: score.average_precision() for kind, score in scores.items()}

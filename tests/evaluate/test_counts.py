@@ -1,5 +1,6 @@
 """Counts are scored against the truth line by line, direction by direction."""
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -81,4 +82,17 @@ def test_the_shared_truth_can_be_read(shared: Path) -> None:
 def test_a_file_of_something_else_is_an_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "truth.json").write_text('{"fps": 25}')
     with pytest.raises(ConfigError, match=r"truth\.json: Object missing required field `lines`"):
+        read_truth(tmp_path / "truth.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"fps":0,"lines":[],"zones":[]}', "Expected `float` > 0.0 - at `$.fps`"),
+        ('{"fps":25,"lines":[],"zones":[],"size":[0,0]}', "Expected `int` >= 1 - at `$.size[0]`"),
+    ],
+)
+def test_a_truth_that_would_be_divided_by_is_told(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "truth.json").write_text(text)
+    with pytest.raises(ConfigError, match=re.escape(said)):
         read_truth(tmp_path / "truth.json")

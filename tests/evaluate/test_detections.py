@@ -50,3 +50,10 @@ def test_detections_are_counted_on_the_lines_of_the_truth(shared: Path) -> None:
     scores = json.loads(counts_report(truth, folder, as_json=True))["MOT17-04"]
     assert scores["CountErr"] < 30
     assert scores["Prcn"] > 90
+
+
+@pytest.mark.parametrize(("rate", "length"), [("0", "10"), ("nan", "10"), ("inf", "10"), ("25", "0")])
+def test_a_sequence_without_time_is_told(tmp_path: Path, rate: str, length: str) -> None:
+    (tmp_path / "seqinfo.ini").write_text(f"[Sequence]\nframeRate={rate}\nseqLength={length}\n")
+    with pytest.raises(ConfigError, match=f"frameRate is {rate}, seqLength is {length}; expected numbers"):
+        run_detections(tmp_path)

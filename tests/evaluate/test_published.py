@@ -1,6 +1,7 @@
 """What the daemon published can be scored: the same scene, through the wire format and back."""
 
 import json
+import re
 from pathlib import Path
 
 import msgspec
@@ -99,3 +100,27 @@ def test_the_report_of_tracks_has_a_line_for_all_together(published: Path) -> No
         write_results(folder / "gt.txt", boxes)
     rows = [row.split() for row in mot_report(folders, published).splitlines()]
     assert [(row[0], row[1]) for row in rows[1:]] == [("a", "100.0"), ("b", "100.0"), ("together", "100.0")]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"payload": 5}', "events.jsonl:1: the payload is 5, expected a JSON object"),
+        ('{"type": "start"}', "missing required field `frame`; expected messages that edgetrack published"),
+        ('{"type": "update", "frame": "1"}', "Expected `int`, got `str` - at `$.frame`"),
+    ],
+)
+def test_what_edgetrack_does_not_publish_is_told(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "events.jsonl").write_text(text)
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        tracks(read_payloads(tmp_path / "events.jsonl"))
+
+
+def test_two_sequences_of_one_name_have_a_row_each(tmp_path: Path) -> None:
+    folders = [tmp_path / part / "walk" for part in ("train", "test")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "gt.txt").write_text("1,1,0,0,9,9,1,1,1\n")
+        (tmp_path / "walk.txt").write_text("1,1,0,0,9,9,1,1,1\n")
+    rows = json.loads(mot_report(folders, results=tmp_path / "walk.txt", as_json=True))
+    assert list(rows) == [*map(str, folders), "together"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -99,3 +100,14 @@ def test_a_folder_without_truth_is_told_what_is_expected(tmp_path: Path) -> None
 def test_nothing_to_judge_is_a_mistake() -> None:
     with pytest.raises(ConfigError, match="name sequences, or streets with --scenes 100:110"):
         reid_report([], ["histogram"])
+
+
+def test_identities_of_two_sequences_of_one_name_are_not_mixed(sequence: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other" / sequence.name
+    shutil.copytree(sequence, other)
+    assert {look.place for folder in (sequence, other) for look in films(folder, 1.0)} == {str(sequence), str(other)}
+
+
+def test_two_embedders_of_one_name_are_a_mistake(sequence: Path) -> None:
+    with pytest.raises(ConfigError, match="two are called the same"):
+        reid_report([sequence], ["histogram", "histogram"])

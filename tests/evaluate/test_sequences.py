@@ -95,3 +95,22 @@ def test_a_class_that_kitti_does_not_judge_is_an_error(file: Path) -> None:
 def test_seqinfo_is_read_in_lower_case(tmp_path: Path) -> None:
     (tmp_path / "seqinfo.ini").write_text("[Sequence]\nname=A\nframeRate=30\nseqLength=600\n")
     assert read_seqinfo(tmp_path) == {"name": "A", "framerate": "30", "seqlength": "600"}
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999"])
+def test_a_box_that_is_no_number_is_told(file: Path, value: str) -> None:
+    file.write_text(f"1,1,0,0,9,9,1,1,1\n2,1,0,{value},9,9,1,1,1\n")
+    for read in (read_truth, read_results):
+        with pytest.raises(ConfigError, match=r"box 2 is 2, 1, 0, -?(nan|inf), 9.*; expected finite numbers"):
+            read(file)
+
+
+def test_a_label_of_kitti_that_is_no_number_is_told(file: Path) -> None:
+    file.write_text("0 1 Car 0 0 -1.0 10 nan 30 60 1 1 1 0 0 0 0")
+    with pytest.raises(ConfigError, match="expected finite numbers"):
+        read_kitti(file, "car")
+
+
+def test_a_file_written_on_windows_is_read(file: Path) -> None:
+    file.write_bytes(b"\xef\xbb\xbf1,1,10,20,30,40\r\n")
+    assert read_results(file).xyxy.tolist() == [[10, 20, 40, 60]]

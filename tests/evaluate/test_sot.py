@@ -143,3 +143,10 @@ def test_the_best_stands_first_in_the_legend() -> None:
 def test_a_tracker_that_opencv_does_not_have_is_named() -> None:
     with pytest.raises(ConfigError, match=r"opencv-contrib"):
         maker("walnut")
+
+
+def test_a_truth_without_boxes_is_refused(tmp_path: Path) -> None:
+    folder = write_sequence(tmp_path / "walk")
+    (folder / "groundtruth_rect.txt").write_text("nan,nan,nan,nan\n" * 39 + "1,2,30,40\n")
+    with pytest.raises(ConfigError, match="fewer than two pictures have a box"):
+        sot.read_sequence(folder)
