@@ -18,7 +18,7 @@ import threading
 import time
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -307,34 +307,42 @@ KINDS: dict[str, Callable[[Path], One]] = {
 }
 
 
-def run(kind: str, inputs: int, first: int = 0, minutes: float = 1e9) -> Iterator[str]:
-    """So many inputs of one kind; yields a line at the end, raises with the seed where one is not borne."""
-    refused, slowest, warm_mb, end = 0, 0.0, 0.0, time.monotonic() + 60 * minutes
+def run(kind: str, inputs: int, first: int = 0, minutes: float = 1e9) -> str:
+    """So many inputs of one kind; what came of them. Raises, with the seed told, where one is not borne."""
+    done, refused, slowest, warm_mb, end = 0, 0, 0.0, 0.0, time.monotonic() + 60 * minutes
     with tempfile.TemporaryDirectory() as folder:
         one = KINDS[kind](Path(folder))
-        for seed in range(first, first + inputs):
-            if seed <= first + inputs // 5:
+        while done < inputs and time.monotonic() < end:
+            if done <= inputs // 5:
                 warm_mb = rss_mb()
-            if time.monotonic() > end:
-                inputs = seed - first
-                break
             began = time.perf_counter()
-            faulthandler.dump_traceback_later(HANG_S, exit=True)
             try:
-                one(seed)
-            except EdgetrackError as error:
-                refused += bool(str(error))
+                refused += not borne(one, first + done)
             except BaseException:
-                sys.stderr.write(f"{kind}: seed {seed}\n")
+                sys.stderr.write(f"{kind}: seed {first + done}\n")
                 raise
             slowest = max(slowest, time.perf_counter() - began)
-        faulthandler.cancel_dump_traceback_later()
+            done += 1
         grown = rss_mb() - warm_mb
-    yield (
-        f"{kind}: {inputs} inputs, {refused} refused in words, the slowest {slowest * 1e3:.0f} ms, "
+    return (
+        f"{kind}: {done} inputs, {refused} refused in words, the slowest {slowest * 1e3:.0f} ms, "
         f"memory {warm_mb:.0f} MiB after a fifth of them, {grown:+.1f} MiB at the end, "
         f"{threading.active_count()} threads, {len(os.listdir('/proc/self/fd'))} descriptors"
     )
+
+
+def borne(one: One, seed: int) -> bool:
+    """Whether the input was taken; False: it was refused in words. What takes longer than HANG_S ends the process."""
+    faulthandler.dump_traceback_later(HANG_S, exit=True)
+    try:
+        one(seed)
+    except EdgetrackError as error:
+        if not str(error):
+            raise ValueError("refused without a word") from error
+        return False
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+    return True
 
 
 def main() -> int:
@@ -349,8 +357,7 @@ def main() -> int:
     warnings.simplefilter("error")
     for kind in [arguments.only] if arguments.only else list(KINDS):
         inputs = arguments.inputs if arguments.only else round(arguments.inputs * SHARE[kind])
-        for line in run(kind, inputs, arguments.first, arguments.minutes):
-            print(line, flush=True)
+        print(run(kind, inputs, arguments.first, arguments.minutes), flush=True)
     return 0
 
 
