@@ -16,7 +16,7 @@ from edgetrack.train.descent import Average, optimizer_of, rate
 from edgetrack.train.feed import SHARD_STREETS, Feed, render_shard
 from edgetrack.train.loss import loss
 from edgetrack.train.net import Nano, boxes, cells
-from edgetrack.train.options import begin, parser_of
+from edgetrack.train.options import any_number, begin, parser_of, some
 from edgetrack.train.pictures import PER_STREET
 
 log = logging.getLogger(__name__)
@@ -64,12 +64,12 @@ def train(feed: Feed, net: Nano, steps: int, batch: int, checkpoint: Path, highe
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = parser_of("detector", __doc__, "out/train")
-    parser.add_argument("--pictures", type=int, default=20000, help="rendered once, to WORK (8 GB for 20000)")
-    parser.add_argument("--near", type=int, default=6000, help="of streets like the demo's, for the second part")
-    parser.add_argument("--steps", type=int, default=2500, help="of the first part, on all sorts of streets")
-    parser.add_argument("--finish", type=int, default=1700, help="of the second part, mostly on such streets")
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--calibrate", type=int, default=40, help="streets for the ranges of int8")
+    parser.add_argument("--pictures", type=some, default=20000, help="rendered once, to WORK (8 GB for 20000)")
+    parser.add_argument("--near", type=some, default=6000, help="of streets like the demo's, for the second part")
+    parser.add_argument("--steps", type=any_number, default=2500, help="of the first part, on all sorts of streets")
+    parser.add_argument("--finish", type=any_number, default=1700, help="of the second part, mostly on such streets")
+    parser.add_argument("--batch", type=some, default=32)
+    parser.add_argument("--calibrate", type=some, default=40, help="streets for the ranges of int8")
     return parser.parse_args(arguments)
 
 

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from edgetrack.arguments import number
 from edgetrack.train.crops import Feed
 from edgetrack.train.descent import Average, optimizer_of, rate
 from edgetrack.train.looks import load, make_wardrobe, save
-from edgetrack.train.options import begin, parser_of
+from edgetrack.train.options import any_number, begin, fours, parser_of, some
 from edgetrack.train.reidnet import Reid
 
 log = logging.getLogger(__name__)
@@ -83,16 +84,18 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = parser_of("embedder", __doc__, "out/reid")
     parser.add_argument(
         "--drawn",
-        type=int,
+        type=some,
         nargs=4,
         default=(2400, 250, 350, 1200),
         metavar=("PEOPLE", "CARS", "CYCLISTS", "THINGS"),
         help="drawn once, 1 GB in all",
     )
-    parser.add_argument("--backs", type=int, default=160, help="backgrounds drawn, beside those of streets")
-    parser.add_argument("--steps", type=int, default=1600)
-    parser.add_argument("--identities", type=int, default=32, help="of a batch, four crops of each")
-    parser.add_argument("--rate", type=float, default=HIGHEST_RATE, help="highest learning rate")
+    parser.add_argument("--backs", type=some, default=160, help="backgrounds drawn, beside those of streets")
+    parser.add_argument("--steps", type=any_number, default=1600)
+    parser.add_argument(
+        "--identities", type=fours(4, 4096), default=32, help="of a batch, a multiple of 4, four crops of each"
+    )
+    parser.add_argument("--rate", type=number(0, 1), default=HIGHEST_RATE, help="highest learning rate")
     return parser.parse_args(arguments)
 
 

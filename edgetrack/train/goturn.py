@@ -16,12 +16,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from edgetrack.arguments import number
 from edgetrack.train.concatnet import Concat, concat_loss
 from edgetrack.train.descent import Average, optimizer_of, rate
 from edgetrack.train.follow import Examples, Studio, save, stored
 from edgetrack.train.follownet import Goturn
 from edgetrack.train.loss import overlap
-from edgetrack.train.options import begin, parser_of
+from edgetrack.train.options import any_number, begin, fours, parser_of, some
 from edgetrack.train.sprites import load_bank, make_bank, save_bank
 
 log = logging.getLogger(__name__)
@@ -193,10 +194,10 @@ def draw(folder: Path, shards: int, seed: int) -> None:
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = parser_of("goturn", __doc__, "out/goturn")
     parser.add_argument("--head", choices=HEADS, default="correlate", help="concat: the paper's form, to compare with")
-    parser.add_argument("--shards", type=int, default=60, help=f"of {SHARD} examples, drawn once, 0.12 GB each")
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
+    parser.add_argument("--shards", type=some, default=60, help=f"of {SHARD} examples, drawn once, 0.12 GB each")
+    parser.add_argument("--steps", type=any_number, default=4000)
+    parser.add_argument("--batch", type=fours(4, 4096), default=64, help="a multiple of 4")
+    parser.add_argument("--rate", type=number(0, 1), default=2e-3, help="highest learning rate")
     parser.add_argument("--plain", action="store_true", help="examples as drawn, not bent and lit anew")
     return parser.parse_args(arguments)
 
@@ -207,8 +208,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name = "goturn-concat" if chosen.head == "concat" else "goturn"
     title = f"edgetrack-{name}"
     net = begin(chosen, Concat, title) if chosen.head == "concat" else begin(chosen, Goturn, title)
+    draw(chosen.work, 1 if chosen.export_only else chosen.shards, chosen.seed)  # one for the ranges of int8
     if not chosen.export_only:
-        draw(chosen.work, chosen.shards, chosen.seed)
         net = train(
             Feed(chosen.work, chosen.seed, rough=not chosen.plain),
             net,

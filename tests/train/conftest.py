@@ -2,4 +2,6 @@
 
 from importlib.util import find_spec
 
-collect_ignore = [] if find_spec("torch") else ["test_follow.py", "test_from_scratch.py", "test_embedder.py"]
+NEED_TORCH = ["test_follow.py", "test_from_scratch.py", "test_embedder.py", "test_options.py"]
+
+collect_ignore = [] if find_spec("torch") else NEED_TORCH
