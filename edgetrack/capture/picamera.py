@@ -49,7 +49,8 @@ POLL_S = 0.2  # longest wait for a picture before the reader may look whether it
 RESTARTS_MAX = 5  # starts in a row that brought no picture
 AGE_MAX_S = 10.0  # a picture older than this on arrival was stamped by some other clock
 PLANES, BGR = "YUV420", "RGB888"  # as libcamera names them
-MATRICES = {"Rec709": Colorspace.ITU709, "Rec2020": Colorspace.BT2020}  # by libcamera's names; else BT.601
+BT2020 = getattr(Colorspace, "BT2020", Colorspace.ITU709)  # PyAV 17, the last for Python 3.10, has no name for it
+MATRICES = {"Rec709": Colorspace.ITU709, "Rec2020": BT2020}  # by libcamera's names; else BT.601
 
 Timeouts = (TimeoutError, concurrent.futures.TimeoutError)  # two classes until Python 3.11
 Picamera2 = Any  # picamera2 is not there where types are checked
