@@ -25,6 +25,7 @@ WAIT_S = 0.25  # longest silence towards the loop, so that it can be stopped whi
 CLOSE_S = 0.5  # longest wait for the thread, which may be decoding
 HUNG_S = 20.0  # a camera's thread that is at one picture for so long will not come back; scaling takes milliseconds
 ROUNDS = 4  # of the loop, whose quickest tells when it may be back, and of looks, whose slowest tells what one takes
+WAKE_S = 0.001  # until a thread that sleeps for so and so long runs, on a busy machine
 NEVER = float("inf")  # s
 
 PauseS = Callable[[int], float]
@@ -83,9 +84,9 @@ class Giving(Protocol):
         """A picture on its way to the loop; called by the loop's thread."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Look:
-    """One that was begun; it takes from `began_s` to `over_s`."""
+    """One that was begun; a session of the model has it from `began_s`, at the earliest, to `over_s`."""
 
     began_s: float
     over_s: float = NEVER
@@ -95,8 +96,9 @@ class Ahead:
     """A source whose pictures are taken, and looked at, while the loop still follows what it saw in the last one.
 
     Of a recording every picture is taken, a few ahead. A camera's grows old while it waits: its newest is taken when
-    the loop waits for one, or, if it will be looked at, as soon as there is a session of the model for it, but no
-    sooner than that the look may be over just when the loop is back. What was taken is handed out, in order.
+    the loop waits for one, or, if it will be looked at, so that it is scaled just when a session of the model may be
+    free for it, but no sooner than that the look may be over just when the loop is back. What was taken is handed out,
+    in order.
 
     Args:
         source: to be entered and left here.
@@ -109,8 +111,9 @@ class Ahead:
         self._source, self._looks, self._room, self._fresh = source, looks, room, fresh
         self._news = source.news  # guards everything below
         self._ready: deque[tuple[Frame, Look]] = deque()
-        self._looking = 0  # looks that are not over
-        self._looks_s: deque[float] = deque([0.0], maxlen=ROUNDS)  # what they took
+        self._looking: deque[Look] = deque()  # those that are not over; one more than `room` waits for a session
+        self._looks_s: deque[float] = deque(maxlen=ROUNDS)  # what they took
+        self._begins_s: deque[float] = deque(maxlen=ROUNDS)  # what it took to begin them
         self._asked = False  # the loop waits for a picture
         self._last = Look(0.0, 0.0)  # at the picture that the loop had last
         self._handed_s = 0.0  # when it had that, or began
@@ -213,25 +216,35 @@ class Ahead:
             return NEVER
         if not self._fresh:
             return 0.0
-        if self._looks is None or self._looking >= self._room or not self._looks.due(index):
+        if self._looks is None or len(self._looking) > self._room or not self._looks.due(index):
             return NEVER
-        return self._back_s(waiting) - max(self._looks_s) - time.monotonic()
+        return max(self._free_s(), self._back_s(waiting) - max(self._looks_s, default=0.0)) - time.monotonic()
+
+    def _free_s(self) -> float:
+        """From when on a look may be begun, so that it is ready as soon as a session may be free for it."""
+        if len(self._looking) < self._room:
+            return 0.0
+        over_s = self._looking[0].began_s + min(self._looks_s, default=NEVER)
+        return over_s - max(self._begins_s, default=0.0) - WAKE_S
 
     def _back_s(self, waiting: int) -> float:
         """When the loop may come for the next picture taken, while so many wait already."""
-        over_s = min(self._last.over_s, self._last.began_s + max(self._looks_s))
+        over_s = min(self._last.over_s, self._last.began_s + max(self._looks_s, default=0.0))
         return max(self._handed_s, over_s) + (waiting + 1) * min(self._rounds_s)
 
     def _begin(self, frame: Frame) -> None:
-        look = Look(time.monotonic())
-        done = partial(self._over, look)
+        began_s = time.monotonic()
+        look, begun = Look(began_s), None
         with self._news:
-            self._looking += 1  # before it begins: it may be over before begin() returns
-        begun = None if self._looks is None else self._looks.begin(frame.picture, frame.index, done)
+            self._looking.append(look)  # before it begins: it may be over before begin() returns
+        if self._looks is not None:
+            begun = self._looks.begin(frame.picture, frame.index, partial(self._over, look))
         with self._news:
             if begun is None:
-                self._looking -= 1
-                look.over_s = look.began_s
+                self._looking.remove(look)
+                look.over_s = began_s
+            else:
+                self._begins_s.append(time.monotonic() - began_s)
             self._ready.append((replace(frame, begun=begun), look))
             self._news.notify_all()
 
@@ -240,5 +253,7 @@ class Ahead:
         with self._news:
             look.over_s = time.monotonic()
             self._looks_s.append(look.over_s - look.began_s)
-            self._looking -= 1
+            self._looking.remove(look)
+            if len(self._looking) >= self._room:
+                self._looking[self._room - 1].began_s = look.over_s  # it has waited for this
             self._news.notify_all()

@@ -3,7 +3,8 @@
     python -m tests.bench.live MODEL VIDEO [--embedder OSNET.onnx | none | histogram] [--fps 15 30 200] [--turns]
 
 The pictures are decoded before, so that nothing but edgetrack is measured: how many a second are looked at and dropped,
-and the latency from capture to hand-over; or, with --turns, the share of what the model alone does.
+the latency from capture to hand-over, and how long the model rests between two looks (median); or, with --turns, the
+share of what the model alone does.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import threading
 import time
 from collections.abc import Generator, Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import av
 
@@ -43,6 +45,7 @@ from edgetrack.parts import build
 from edgetrack.runtime import OnnxModel
 
 PICTURES = 100  # of the video, again and again
+WARM = 20  # looks that do not count
 
 
 class Replay:
@@ -79,11 +82,26 @@ def lasting(owner: object, method: str, wait_s: float) -> None:
     setattr(owner, method, waiting)
 
 
+def runs_of(models: type[OnnxModel]) -> list[tuple[OnnxModel, float, float]]:
+    """Filled with each run of any model from now on, and when it began and ended."""
+    runs, function = [], models.run
+
+    def timed(model: OnnxModel, *arguments: Any) -> list[Any]:
+        began = time.monotonic()
+        outputs = function(model, *arguments)
+        runs.append((model, began, time.monotonic()))
+        return outputs
+
+    models.run = timed  # type: ignore[method-assign]
+    return runs
+
+
 def followed(config: Config, seconds: float, accelerator: Sequence[float] | None = None) -> str:
     """What the daemon did in that time, at its own pace; with an accelerator's s a look, and s an embedding."""
     if accelerator and not hasattr(OnnxModel, "lasting"):
         lasting(OnnxModel, "run", accelerator[0])
         OnnxModel.lasting = True  # type: ignore[attr-defined]
+    runs = runs_of(OnnxModel)
     parts, wishes = build(config), app.Wishes()
     if accelerator:
         lasting(parts.embedder, "embed", accelerator[1])
@@ -97,15 +115,18 @@ def followed(config: Config, seconds: float, accelerator: Sequence[float] | None
     health = [payload for payload in told if payload["schema"].startswith("edgetrack.health")][-1]
     seen, pace = health["capture"], health["pace"]
     delays = ", ".join(f"{key} {ms:.1f}" for key, ms in health["delays_ms"].items())
+    looks = [(began, ended) for model, began, ended in runs if model is parts.detector.model]  # type: ignore[attr-defined]
+    rests_ms = [(after - ended) * 1e3 for (_, ended), (after, _) in pairwise(looks[WARM:])]
     return (
         f"{pace['looks'] / lasted_s:5.1f} looks/s, {seen['frames'] / lasted_s:5.1f} pictures/s, "
-        f"{seen['dropped'] / lasted_s:5.1f}/s dropped; latency {delays} ms; rung {pace['rung']}"
+        f"{seen['dropped'] / lasted_s:5.1f}/s dropped; latency {delays} ms; rung {pace['rung']}; "
+        f"the model rests {median(rests_ms):.2f} ms"
     )
 
 
 def against_the_model(config: Config, seconds: float) -> str:
     """Pictures/s of the daemon over runs/s of the model alone, by turns: on the clock, and as CPU time allows."""
-    turns, _, _ = alternate(config, seconds)
+    turns, *_ = alternate(config, seconds)
     clock = median(turn.bare.wall_s / turn.daemon.wall_s for turn in turns)
     idle = median(idle_share(config.detect.ahead, True, turn) for turn in turns)
     return f"{clock:.2f} of the model alone by the clock, {idle:.2f} on idle cores, {len(turns)} turns"
