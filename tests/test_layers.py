@@ -36,7 +36,7 @@ OWNERS = {
     "paho": {"publish/mqtt.py", "demo/*"},
     "picamera2": {"capture/picamera.py"},
     "cv2": {"capture/gstreamer.py"},
-    "sqlite3": {"publish/outbox.py"},
+    "sqlite3": {"publish/outbox.py", "publish/wreck.py"},
     "yaml": {"configfile.py", "yamltree.py"},
     "scipy": {"track/*", "evaluate/*"},
     "av": {"capture/*", "image.py", "planes.py", "demo.py", "demo/*"},

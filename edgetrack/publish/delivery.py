@@ -18,11 +18,11 @@ from edgetrack.publish.departure import Departure
 from edgetrack.publish.depth import Depth
 from edgetrack.publish.desk import Desk
 from edgetrack.publish.home_assistant import Discovery
-from edgetrack.publish.journal import Shelf
 from edgetrack.publish.message import Message
 from edgetrack.publish.mqtt import CONNECT_S, FAREWELL_S, Link
 from edgetrack.publish.owed import Owed
 from edgetrack.publish.session import Session
+from edgetrack.publish.shelf import Shelf
 from edgetrack.publish.standing import Standing
 from edgetrack.publish.tls import address, tls_context
 from edgetrack.secret import password

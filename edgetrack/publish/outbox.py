@@ -134,7 +134,7 @@ class Outbox:
 
     def state(self) -> dict[str, bytes]:
         with faults():
-            return _state(self._db)
+            return state_of(self._db)
 
     def adopt(self, events: Iterable[Row]) -> None:
         """Take over what was saved of another file."""
@@ -269,54 +269,13 @@ def _with_remedy(reason: str) -> str:
     return f"{reason}; {REMEDY[reason]}" if reason in REMEDY else reason
 
 
-def set_aside(path: Path) -> Path:
-    """Rename a broken file, with its log, so that a new one can take its place; the newest such file is kept."""
-    aside = path.with_name(path.name + ".broken")
-    for ending in ("", "-wal", "-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            os.replace(f"{path}{ending}", f"{aside}{ending}")
-    return aside
-
-
-class Wreck:
-    """What can still be read of a broken file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def state(self) -> dict[str, bytes]:
-        with contextlib.suppress(sqlite3.Error), self._opened() as db:
-            return _state(db)
-        return {}
-
-    def events(self) -> Iterator[Row]:
-        """From the first one on, and from the last one back, each time as far as pages can be read."""
-        reached = 0
-        for row in self._events("SELECT * FROM event WHERE seq > ? ORDER BY seq", reached):
-            reached = row[0]
-            yield row
-        yield from self._events("SELECT * FROM event WHERE seq > ? ORDER BY seq DESC", reached)
-
-    def _events(self, query: str, after: int) -> Iterator[Row]:
-        with contextlib.suppress(sqlite3.Error), self._opened() as db:
-            for seq, utc, pending, topic, payload in db.execute(query, (after,)):
-                if isinstance(utc, float) and isinstance(pending, int):
-                    yield seq, utc, pending, topic, payload
-
-    @contextlib.contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
-        with contextlib.closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)) as db:
-            db.text_factory = lambda text: text.decode("utf-8", "replace")
-            yield db
-
-
 def _check(db: sqlite3.Connection) -> None:
     [verdict] = db.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
         raise sqlite3.DatabaseError(verdict)
 
 
-def _state(db: sqlite3.Connection) -> dict[str, bytes]:
+def state_of(db: sqlite3.Connection) -> dict[str, bytes]:
     """What is of the right kind: on a worn card a flipped bit makes a number of a text."""
     rows = db.execute("SELECT key, value FROM state").fetchall()
     return {key: value for key, value in rows if isinstance(key, str) and isinstance(value, bytes)}

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from edgetrack.publish.backlog import Backlog
-from edgetrack.publish.journal import Shelf
 from edgetrack.publish.message import Message, Worth
+from edgetrack.publish.shelf import Shelf
 
 PAGE = 500  # events read from disk at once, at most
 REPLAY_PER_S = 1000  # a broker drops what its slower subscribers have no room for: what was kept is sent at this pace

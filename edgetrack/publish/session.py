@@ -13,10 +13,10 @@ from edgetrack.publish.departure import Departure
 from edgetrack.publish.depth import Depth
 from edgetrack.publish.desk import Desk
 from edgetrack.publish.home_assistant import Discovery
-from edgetrack.publish.journal import Shelf
 from edgetrack.publish.mqtt import FAREWELL_S, Link
 from edgetrack.publish.owed import Owed
 from edgetrack.publish.parcel import Parcel
+from edgetrack.publish.shelf import Shelf
 from edgetrack.publish.standing import Standing
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from edgetrack.config import JsonlPublish, LineConfig, MqttPublish, OutboxConfig
-from edgetrack.publish import Publisher, delivery, journal, open_publisher, owed
+from edgetrack.publish import Publisher, delivery, disk, journal, open_publisher, owed
 from edgetrack.types import LineCount, PublishState
 from tests.publish.broker import Broker, Gate, Subscriber, until
 from tests.publish.crash import RESET_EVERY, audit, watched
@@ -139,8 +139,8 @@ def test_tracks_that_a_crash_left_open_are_ended(tmp_path: Path) -> None:
 
 
 def test_killed_again_and_again_nothing_is_lost_and_nothing_is_counted_twice() -> None:
-    """Fifty kill -9 at random moments; `python -m tests.publish.crash --kills 1000` is the longer version."""
-    payloads = watched(kills=50, seed=11)
+    """Thirty kill -9 at random moments; `python -m tests.publish.crash --kills 1000` is the longer version."""
+    payloads = watched(kills=30, seed=11)
     assert audit(payloads, RESET_EVERY) == []
     assert any(payload.get("reason") == "restart" for payload in payloads)
 
@@ -152,7 +152,7 @@ def test_a_day_without_a_broker_costs_disk_and_not_memory(broker: Broker, monkey
     """Far more events than memory holds: all arrive, in order, and nothing is dropped but updates."""
     monkeypatch.setattr(delivery, "RETRY_S", (0.05, 0.2))
     monkeypatch.setattr(owed, "REPLAY_PER_S", 20_000)
-    total = 20_000
+    total = 8000
     with Gate(broker) as gate, publisher(gate.url, max_queued=1000) as outlet:
         wait_state(outlet, "ok")
         gate.shut()
@@ -195,8 +195,8 @@ def test_a_deleted_file_is_written_anew(tmp_path: Path) -> None:
 @pytest.fixture
 def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks at the file and tells of it in tenths of a second instead of seconds."""
-    for name, value in {"IDLE_COMMIT_S": 0.1, "TOLD_S": 0.3}.items():
-        monkeypatch.setattr(journal, name, value)
+    monkeypatch.setattr(journal, "IDLE_COMMIT_S", 0.1)
+    monkeypatch.setattr(disk, "TOLD_S", 0.3)
 
 
 @pytest.mark.usefixtures("watchful")
@@ -251,7 +251,7 @@ def test_a_file_that_is_overwritten_while_nothing_happens_is_told_and_written_an
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: int
 ) -> None:
     """Its beginning is looked at all the time, the rest is read now and then."""
-    monkeypatch.setattr(journal, "CHECK_S", 0.2)
+    monkeypatch.setattr(disk, "CHECK_S", 0.2)
     with to_file(tmp_path / "a.jsonl", lines=[DOOR]) as outlet:
         outlet.publish([info(), *(crossing(i) for i in range(1, 100)), line_count(7)])
         wait_sent(outlet)
@@ -294,7 +294,7 @@ def test_events_that_cannot_be_read_back_do_not_hold_up_what_follows(
         for i in range(1, 400):
             outlet.publish([crossing(i)])
         until(lambda: outbox_state(outlet).queued == 399, 60, lambda: str(outlet.states))
-        outlet._journal._outbox._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
+        outlet._journal._disk.outbox._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
         spoil(tmp_path / "state", 1024)
         gate.open()
         wait_disk(outlet, "degraded", "set aside")
@@ -307,7 +307,7 @@ def test_a_disk_that_cannot_be_written_is_told_and_used_when_it_can(
     tmp_path: Path, monkeypatch: Any, broker: Broker, subscriber: Subscriber
 ) -> None:
     """A file stands where the folder should be; later it is taken away."""
-    monkeypatch.setattr(journal, "REOPEN_S", 0.1)
+    monkeypatch.setattr(disk, "REOPEN_S", 0.1)
     (tmp_path / "state").write_text("in the way")
     with publisher(broker.url, EAGER) as outlet:
         wait_disk(outlet, "degraded", "events are kept in memory only")
@@ -333,7 +333,7 @@ def test_a_full_disk_is_told_and_nothing_in_memory_is_lost(
     with publisher(broker.url, EAGER) as outlet:
         outlet.publish([crossing()])
         wait_sent(outlet)
-        outbox = outlet._journal._outbox  # type: ignore[union-attr]
+        outbox = outlet._journal._disk.outbox  # type: ignore[union-attr]
         outbox._db.execute("PRAGMA max_page_count = 1").fetchone()  # type: ignore[union-attr]
         outlet.publish([crossing() for _ in range(100)])
         wait_disk(outlet, "degraded", "database or disk is full; make room; events are kept in memory only")

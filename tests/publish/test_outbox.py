@@ -10,7 +10,8 @@ import pytest
 
 from edgetrack.publish import outbox as module
 from edgetrack.publish.message import Message, Worth
-from edgetrack.publish.outbox import Outbox, OutboxError, Wreck, set_aside
+from edgetrack.publish.outbox import Outbox, OutboxError
+from edgetrack.publish.wreck import Wreck, set_aside
 
 NOW = 1.8e9
 
