@@ -47,6 +47,7 @@ class Depth:
         self._rounding = True
         self._broke = (0, 0)  # bytes of a probe that broke connections, and how many
         self.by_probe = False  # one ended the last connection
+        self._by_size = False  # one that was larger than bare
         self._need = 0  # bytes that wait for a probe
         self._probe = 0  # bytes of the probe under way; 0: none
         self._mid, self._mark, self._end = 0, b"", b""
@@ -67,13 +68,13 @@ class Depth:
         return f"a probe of {self._limit:.0f} does not get through to the broker"
 
     def begin(self, link: Link) -> None:
-        """A new connection; unless it was a probe that ended the last one, the broker may have been given other limits.
+        """A new connection; unless the size of a probe ended the last one, the broker may have been given other limits.
 
         What was found out, that no probe gets through too, needs one more proof then, instead of TRIES.
         """
-        if self._limit < math.inf and not self.by_probe:
+        if self._limit < math.inf and not self._by_size:
             self._broke, self._limit, self._rounding = (int(self._limit), TRIES - 1), math.inf, False
-        self.by_probe = False
+        self.by_probe = self._by_size = False
         if time.monotonic() > self._again_at:
             self._path, self._again_at = None, math.inf
             self._proved, self._broke = (0 if self._echoes else math.inf), (BARE, TRIES - 1)
@@ -160,7 +161,7 @@ class Depth:
         if probe:
             before, times = self._broke
             self._broke = (probe, times + 1 if probe >= before > 0 else 1)  # what is larger breaks it all the more
-            self.by_probe = True
+            self.by_probe, self._by_size = True, probe != BARE
             enough = self._broke[1] >= TRIES
             if probe == BARE and enough:
                 self._give_up()

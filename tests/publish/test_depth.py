@@ -144,6 +144,25 @@ def test_a_probe_is_as_large_as_what_it_stands_for(broker: Broker, size: int) ->
     assert link.packet_bytes(probe.topic, probe._mark) == size
 
 
+def test_a_connection_that_ends_before_it_came_to_a_probe_tells_nothing_of_sizes(broker: Broker) -> None:
+    """The broker may have started anew, with other limits."""
+    link = Link(MqttPublish(url=broker.url, version="3.1.1"), "prober")
+    probe = Depth("edgetrack/v1/gate-01/north/probe", echoes=True)
+    link.granted[probe.topic] = True
+    for _ in range(depth.TRIES):
+        probe.begin(link)
+        probe._path, probe._rounding = True, False
+        probe.takes(5000)
+        probe._send({})
+        probe.broken(under_way=True)
+    probe.begin(link)
+    assert probe.takes(5000) is False
+    del link.granted[probe.topic]
+    probe.broken(under_way=False)
+    probe.begin(link)
+    assert probe.takes(5000) is None
+
+
 def test_an_answer_that_is_too_large_becomes_one_that_says_so(tmp_path: Path) -> None:
     with (
         small(tmp_path, "max_packet_size") as broker,
