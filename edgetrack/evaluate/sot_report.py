@@ -47,27 +47,30 @@ def sot_report(
     if len(makers) < len(models) + len(against):
         raise ConfigError("--model, --against: two are called the same; give files of different names")
     films = list(sot.sequences(folders))
-    rows: dict[str, dict[str, dict[str, float]]] = {}
-    success: dict[str, NDArray[np.float64]] = {}
+    if len({film.name for film in films}) < len(films):
+        raise ConfigError("two sequences are called the same; give folders of different names")
+    rows, success = {}, {}
     for name, make in makers.items():
-        runs = []
-        rows[name] = {}
-        for film in films:
-            runs.append(sot.run(make, film, starts))
-            rows[name][film.name] = sot.record(runs[-1]) | (_vot(make, film) if restarts else {})
-            log.info("%s: %s: TRE %.1f", name, film.name, rows[name][film.name]["TRE"])
-        rows[name]["together"] = sot.together(runs)
-        if restarts:
-            own = list(rows[name].values())[:-1]
-            rows[name]["together"] |= {
-                "acc": float(np.mean([row["acc"] for row in own])),
-                "fails": sum(row["fails"] for row in own),
-                "rob": float(np.mean([row["rob"] for row in own])),
-            }
-        success[name] = sot.curves(runs)
+        rows[name], success[name] = _judged(name, make, films, starts, restarts)
     if plot:
         plot.write_text(success_plot(success), encoding="utf-8")
     return json.dumps(rows, indent=2) if as_json else _table(rows)
+
+
+def _judged(
+    name: str, make: Callable[[], sot.Follower], films: Sequence[sot.Film], starts: int, restarts: bool
+) -> tuple[dict[str, dict[str, float]], NDArray[np.float64]]:
+    """Figures of one follower by sequence, then of all together; and its curve of success."""
+    runs, rows = [], {}
+    for film in films:
+        runs.append(sot.run(make, film, starts))
+        rows[film.name] = sot.record(runs[-1]) | (_vot(make, film) if restarts else {})
+        log.info("%s: %s: TRE %.1f", name, film.name, rows[film.name]["TRE"])
+    together = sot.together(runs)
+    if restarts:
+        for key, joined in (("acc", np.mean), ("fails", np.sum), ("rob", np.mean)):
+            together[key] = float(joined([row[key] for row in rows.values()]))
+    return {**rows, "together": together}, sot.curves(runs)
 
 
 def _once(follower: sot.Follower) -> Callable[[], sot.Follower]:

@@ -12,7 +12,7 @@ from edgetrack.cli import main
 from edgetrack.errors import ConfigError
 from edgetrack.evaluate import sot
 from edgetrack.evaluate.opencv import maker
-from edgetrack.evaluate.sot_report import success_plot
+from edgetrack.evaluate.sot_report import sot_report, success_plot
 from edgetrack.types import Image
 from tests.refine.white_follower import square, white_follower
 
@@ -150,3 +150,9 @@ def test_a_truth_without_boxes_is_refused(tmp_path: Path) -> None:
     (folder / "groundtruth_rect.txt").write_text("nan,nan,nan,nan\n" * 39 + "1,2,30,40\n")
     with pytest.raises(ConfigError, match="fewer than two pictures have a box"):
         sot.read_sequence(folder)
+
+
+def test_two_sequences_of_one_name_are_a_mistake(tmp_path: Path) -> None:
+    folders = [write_sequence(tmp_path / part / "walk") for part in ("train", "test")]
+    with pytest.raises(ConfigError, match="two sequences are called the same"):
+        sot_report(folders, [])
