@@ -23,7 +23,7 @@ def test_the_schedule_resets_the_counts_of_a_running_daemon_once_and_kill_9_does
         "lines": [{"name": "door", "start": [0.5, 0.9], "end": [0.5, 0.1]}],
         "publish": [{"kind": "mqtt", "url": broker.url}],
     }
-    moment = datetime.fromtimestamp(time.time(), timezone.utc).replace(second=0) + timedelta(minutes=2)
+    moment = (datetime.fromtimestamp(time.time(), timezone.utc) + timedelta(seconds=90)).replace(second=0)
     schedule = {"reset_at": [f"{moment:%H:%M}"], "timezone": "UTC"}
     config = write_config(tmp_path / "run.yaml", **settings, counts=schedule)
     with running(config) as daemon:
