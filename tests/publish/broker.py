@@ -283,10 +283,10 @@ class Gate:
         return self
 
     def shut(self) -> None:
-        if self._listener is not None:
-            cut(self._listener)
-            self._listener.close()
-            self._listener = None
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            cut(listener)
+            listener.close()
         for end in self._ends:
             cut(end)
         self._ends.clear()
@@ -315,6 +315,10 @@ class Gate:
                 continue
             far.settimeout(None)  # a broker may be silent for longer than it takes to connect
             self._ends += [near, far]
+            if self._listener is not listener:  # shut meanwhile, without knowing of these
+                cut(near)
+                cut(far)
+                return
             self._holes.append(threading.Event())
             for source, target in ((near, far), (far, near)):
                 threading.Thread(target=self._pump, args=(source, target, self._holes[-1]), daemon=True).start()

@@ -289,6 +289,7 @@ def test_events_that_cannot_be_read_back_do_not_hold_up_what_follows(
     """Most of them lie on disk alone, since the broker is away, when the disk spoils them."""
     monkeypatch.setattr(delivery, "RETRY_S", (0.05, 0.2))
     with Gate(broker) as gate, publisher(gate.url, EAGER, max_queued=100) as outlet:
+        wait_state(outlet, "ok")
         gate.shut()
         wait_state(outlet, "degraded")
         for i in range(1, 400):
