@@ -25,7 +25,7 @@ from edgetrack.image import Resizer, cut
 from edgetrack.planes import Decoded
 from edgetrack.types import Frame
 from tests.capture import contract
-from tests.capture.contract import readers, take
+from tests.capture.contract import PATIENCE_S, readers, take
 
 pytest.importorskip("picamera2", reason="the real picamera2 on a stand-in camera: run .ci/picamera")
 
@@ -49,15 +49,15 @@ def source(**settings: Any) -> Source:
 
 
 def looks(running: Source) -> Iterator[Frame | None]:
-    """What the loop sees, for at most 20 s."""
-    until = time.monotonic() + 20
+    """What the loop sees, for as long as a busy test machine may need."""
+    until = time.monotonic() + PATIENCE_S
     for frame in running:
         assert time.monotonic() < until
         yield frame
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 10
+    until = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.01)
