@@ -19,7 +19,7 @@ import msgspec
 from edgetrack.bench.alternate import Turn, alternate
 from edgetrack.bench.process import Alone, run_alone
 from edgetrack.bench.stopwatch import REST, Cost
-from edgetrack.config import Config, FileCapture, ImagesCapture, JsonlPublish, LiveOptions, MqttPublish
+from edgetrack.config import Config, FileCapture, ImagesCapture, JsonlPublish, MqttPublish
 from edgetrack.configfile import load
 from edgetrack.demo.broker import OwnBroker
 from edgetrack.errors import PublishError
@@ -83,7 +83,6 @@ def measure(config: Config, seconds: float, against: str = "") -> DaemonCost:
     with TemporaryDirectory(prefix="edgetrack-bench-") as name, stood_in(config, Path(name)) as (own, broker):
         alone = run_alone(own, Path(name), seconds)
         turns, size, given, providers = alternate(unpaced(own), seconds, against)
-    live = isinstance(config.capture, LiveOptions)
     return DaemonCost(
         machine=machine(),
         model=Path(config.detect.model).name,
@@ -105,7 +104,7 @@ def measure(config: Config, seconds: float, against: str = "") -> DaemonCost:
         capture_cpu_ms=of(turns, lambda turn: (turn.beside_cpu_s["capture"] + turn.beside_cpu_s["take"]) * 1e3),
         deliver_cpu_ms=of(turns, lambda turn: turn.beside_cpu_s["deliver"] * 1e3),
         efficiency=of(turns, lambda turn: turn.bare.wall_s / turn.daemon.wall_s),
-        undisturbed=of(turns, partial(idle_share, looks_ahead(config), live)) if config.runtime.threads == 1 else None,
+        undisturbed=of(turns, partial(idle_share, looks_ahead(config))) if config.runtime.threads == 1 else None,
         cpu_ratio=of(turns, lambda turn: turn.daemon.cpu_s / turn.bare.cpu_s),
         alone=alone,
     )
@@ -149,15 +148,14 @@ def of(turns: Sequence[Turn], figure: Callable[[Turn], float]) -> float:
     return median(map(figure, turns))
 
 
-def idle_share(sessions: int, live: bool, turn: Turn) -> float:
+def idle_share(sessions: int, turn: Turn) -> float:
     """CPU of the model alone over that of the busiest thread, or of all of them on the cores there are.
 
-    A camera's picture is taken and scaled when a session is free for it: that comes before each run. Of a recording it
-    is done meanwhile.
+    The next picture is taken and scaled while the model looks at the one before.
     """
     loop = sum(cost.cpu_s for cost in turn.stages.values())
     look, take, capture = (turn.beside_cpu_s[name] for name in ("infer", "take", "capture"))
-    busiest = (look + take) / max(sessions, 1) if live else max(look / max(sessions, 1), take + capture)
+    busiest = max(look / max(sessions, 1), take + capture)
     whole = turn.daemon.cpu_s / len(os.sched_getaffinity(0))
     return turn.bare.cpu_s / max(loop, busiest, whole)
 

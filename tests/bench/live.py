@@ -128,7 +128,7 @@ def against_the_model(config: Config, seconds: float) -> str:
     """Pictures/s of the daemon over runs/s of the model alone, by turns: on the clock, and as CPU time allows."""
     turns, *_ = alternate(config, seconds)
     clock = median(turn.bare.wall_s / turn.daemon.wall_s for turn in turns)
-    idle = median(idle_share(config.detect.ahead, True, turn) for turn in turns)
+    idle = median(idle_share(config.detect.ahead, turn) for turn in turns)
     return f"{clock:.2f} of the model alone by the clock, {idle:.2f} on idle cores, {len(turns)} turns"
 
 
