@@ -340,7 +340,7 @@ class TrackConfig(Settings, frozen=True, kw_only=True):
     embed_every_s: Annotated[
         float,
         Meta(ge=0, le=60, description="unless exact: s between embeddings of a track that its box tells; 0: each look"),
-    ] = 0.1
+    ] = 0.3
     recovery: Annotated[
         bool,
         Meta(description="unless exact: a lost track is found again by its average embedding (Wojke 2017, Du 2023)"),

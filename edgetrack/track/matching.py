@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
+SETTLED = 10  # embeddings from which on an average is what the person looks like, and not the first few crops
 BEYOND_GATE = 1e-5  # how much worse than the gate a pair counts that may not be matched; reference implementation
 EVERY = np.array([True])  # of the tracks or the detections
 
@@ -29,7 +30,7 @@ TRACK = np.dtype(
         ("hits", np.int64),  # matches so far, the birth included
         ("last_look", np.int64),  # number of the look of the last match
         ("last_seen", np.float64),  # s
-        ("described", np.bool_),  # has an average embedding
+        ("described", np.uint8),  # embeddings that its average is made of; SETTLED and more are counted as SETTLED
         ("described_at", np.float64),  # s, when it last got one; of those that are described
         ("slot", np.intp),  # in the gallery
         ("innovation", np.float64, 3),  # of cx, cy and h at the last match, box heights; unless exact
@@ -52,7 +53,7 @@ class Live:
         if self.average is None or look.embedding is None:
             return np.full(len(i), np.nan)
         distance = 1 - np.einsum("pd,pd->p", self.average.take(i, axis=0), look.embedding.take(j, axis=0))
-        return np.where(self.rows["described"].take(i) & look.described.take(j), distance, np.nan)
+        return np.where((self.rows["described"].take(i) > 0) & look.described.take(j), distance, np.nan)
 
 
 class Matches:

@@ -13,7 +13,7 @@ from edgetrack.config import TrackConfig
 from edgetrack.track import kalman
 from edgetrack.track.gallery import Gallery
 from edgetrack.track.innovation import BoxNoise
-from edgetrack.track.matching import TRACK, Live
+from edgetrack.track.matching import SETTLED, TRACK, Live
 
 MOST = 1e18  # of any number of the filter; its squares stay finite
 MAX_GALLERY_BYTES = 2**30  # that a damaged state may ask for
@@ -89,7 +89,7 @@ class TrackerState(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
         _want(bool((ids[1:] > ids[:-1]).all()) and ids[0] > 0 and ids[-1] < self.next_id, "track_id: not in order")
         _want(bool(((looks >= 0) & (looks <= self.looks) & (rows["hits"] > 0)).all()), "last_look: not yet looked")
         _want(bool((rows["last_seen"] <= time).all()), "last_seen: later than the last step")
-        _want(bool((rows["described"] <= 1).all()), "described: neither true nor false")
+        _want(bool((rows["described"] <= SETTLED).all()), "described: more often than is counted")
 
     def _restore_gallery(self, live: Live, depth: int, width: int) -> None:
         n = len(live.rows)

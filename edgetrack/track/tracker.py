@@ -15,7 +15,7 @@ from edgetrack.track.confidence import Confidence
 from edgetrack.track.gallery import Gallery
 from edgetrack.track.innovation import SURE, BoxNoise
 from edgetrack.track.look import Look, checked
-from edgetrack.track.matching import TRACK, Appearance, Live, Matches, Overlap, Recovery, vetoed
+from edgetrack.track.matching import SETTLED, TRACK, Appearance, Live, Matches, Overlap, Recovery, vetoed
 from edgetrack.track.state import TrackerState, columns, weight
 from edgetrack.track.wanted import wanted
 from edgetrack.types import Detections, Tracks
@@ -26,6 +26,7 @@ Mask = NDArray[np.bool_]
 
 NOMINAL_FPS = 30.0  # the noise of the filter is per frame; sequences of MOT16, for which it was chosen, have 25 to 30
 KEPT = 0.9  # of the average embedding at every match; Wang et al. 2020 (JDE), Du et al. 2023 (StrongSORT)
+STANDS_FOR = 3.0  # matches at most: an embedding after some that were spared, at NOMINAL_FPS; docs/tracking.md
 TINY = 1e-24
 WEAK = 2.0  # standard deviation of a sure box that no detector gave, against that of a detection
 
@@ -99,8 +100,8 @@ class Tracker:
     def wanted(self, time: float, detections: Detections) -> Mask:
         """Which detections `step` needs the embedding of, (N,); rows of zeros do for the others. Changes nothing.
 
-        All of them if exact. Else not the weak ones, which only prolong tracks by overlap, nor those that are at the
-        very place where one track, and no other, is expected that was described less than `embed_every_s` ago.
+        All of them if exact. Else not the weak ones, which only prolong tracks by overlap, nor those that their place
+        alone gives to a track, whatever they look like, that was described less than `embed_every_s` ago.
 
         Args:
             time, detections: as they will be given to `step`; embeddings do not count.
@@ -109,10 +110,11 @@ class Tracker:
             return np.ones(len(detections), np.bool_)
         expected = self._live.state.copy()
         self._filter.predict(expected, self._frames_until(time))
-        at = kalman.xyxy(expected).T
-        needed = wanted(self._live, self._confirmed(), at, time, detections.xyxy, self.config.embed_every_s)
+        needed = np.ones(len(detections), np.bool_)
         if self.config.second_pass:
-            needed &= self._confidence.share(detections.score, detections.class_id) >= self.config.strong_score
+            needed = self._confidence.share(detections.score, detections.class_id) >= self.config.strong_score
+        at, strong = kalman.xyxy(expected).T, detections.xyxy[needed]
+        needed[needed] = wanted(self._live, self._confirmed(), at, time, strong, self.config)
         return needed
 
     def correct(self, tracks: Tracks) -> Tracks:
@@ -248,6 +250,11 @@ class Tracker:
         if not self.config.exact:
             self._doubt(found, cxcyah, share.take(columns), measured)
         kalman.update(live.state, found, measured, cxcyah)
+        if look.embedding is not None and live.gallery is not None:
+            live.gallery.push(rows["slot"].take(found), look.embedding.take(columns, axis=0))
+        if look.embedding is not None and live.average is not None:
+            new = look.described.take(columns)
+            self._remember(live.average, found[new], look.embedding[columns[new]], time)
         rows["hits"][found] += 1
         rows["last_look"][found] = self._looks
         rows["last_seen"][found] = time
@@ -255,11 +262,6 @@ class Tracker:
         if not self.config.exact:
             proven = columns[self._confirmed().take(found)]
             self._confidence.learn(look.score.take(proven), look.class_id.take(proven))
-        if look.embedding is not None and live.gallery is not None:
-            live.gallery.push(rows["slot"].take(found), look.embedding.take(columns, axis=0))
-        if look.embedding is not None and live.average is not None:
-            new = look.described.take(columns)
-            self._remember(live.average, found[new], look.embedding[columns[new]], time)
 
     def _doubt(self, found: Index, cxcyah: Array, share: Array, measured: Array) -> None:
         """Scale the variances `measured` (4, M) by what is known of the detector and of each of its boxes."""
@@ -277,12 +279,16 @@ class Tracker:
     def _remember(
         self, average: NDArray[np.float32], found: Index, embedding: NDArray[np.float32], time: float
     ) -> None:
-        """Exponential mean, made unit again."""
-        share = np.where(self._live.rows["described"][found], KEPT, 0.0).astype(np.float32)[:, None]
+        """Exponential mean, made unit again; an embedding stands for those that were spared since the last one too."""
+        rows = self._live.rows
+        since = rows["described_at"][found]
+        frames = np.where(since < rows["last_seen"][found], (time - since) * NOMINAL_FPS, 1).clip(1, STANDS_FOR)
+        share = np.where(rows["described"][found] > 0, KEPT**frames, 0.0).astype(np.float32)[:, None]
+        alike = np.einsum("md,md->m", average[found], embedding) >= 1 - self.config.max_cosine_distance
         mixed = share * average[found] + (1 - share) * embedding
         average[found] = mixed / np.sqrt(np.maximum(np.einsum("md,md->m", mixed, mixed), TINY))[:, None]
-        self._live.rows["described"][found] = True
-        self._live.rows["described_at"][found] = time
+        rows["described"][found] = np.where(alike, np.minimum(rows["described"][found] + 1, SETTLED), 1)
+        rows["described_at"][found] = time
 
     def _bury(self, time: float) -> None:
         """The tentative ones of one miss, the others of age."""

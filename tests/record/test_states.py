@@ -169,7 +169,7 @@ SPOILT_TRACKERS = {
     "a match in the future": (lambda s: {"time": 0.5}, "last_seen"),
     "tracks before any time": (lambda s: {"time": None}, "last_seen"),
     "a score of no number": (lambda s: {"rows": with_row(s, score=np.nan)}, "score: holds NaN"),
-    "half a truth": (lambda s: {"rows": with_row(s, described=2)}, "described"),
+    "more embeddings than are counted": (lambda s: {"rows": with_row(s, described=11)}, "described"),
 }
 
 

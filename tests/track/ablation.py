@@ -51,7 +51,7 @@ MOTION: dict[str, Make] = {
     "n_init: 3": ours(n_init=3),
     "new_track_score: 0": ours(new_track_score=0),
 }
-SPARING = (0.0, 0.1, 0.2, 0.5, 1.0)  # s, embed_every_s
+SPARING = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)  # s, embed_every_s
 APPEARANCE: dict[str, Make] = {
     "exact (reference DeepSORT)": ours(exact=True),
     "default": ours(),

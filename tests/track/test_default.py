@@ -88,6 +88,23 @@ def test_an_embedding_of_zeros_says_nothing_for_or_against():
     assert tracker.step(1.0, boxes_at(102, looks=[0 * RED])).track_id.tolist() == [1]
 
 
+@pytest.mark.parametrize(("spared", "counted"), [(0, 1), (1, 2), (2, 3), (15, 3)])
+def test_an_embedding_counts_for_those_spared_before_it_too_but_for_three_at_most(spared: int, counted: int):
+    tracker = Tracker(TrackConfig(appearance_veto=False))
+    for frame, looks in enumerate([RED, *[0 * RED] * spared, BLUE]):
+        tracker.step(frame * FRAME_S, boxes_at(100, looks=[looks]))
+    average = np.frombuffer(tracker.state().average, np.float32)
+    assert average[1] / average[0] == pytest.approx((1 - 0.9**counted) / 0.9**counted)
+
+
+def test_an_embedding_counts_once_where_none_was_spared_however_seldom_somebody_looks():
+    tracker = Tracker(TrackConfig(appearance_veto=False))
+    for k, looks in enumerate([RED, BLUE]):
+        tracker.step(k / 5, boxes_at(100, looks=[looks]))
+    average = np.frombuffer(tracker.state().average, np.float32)
+    assert average[1] / average[0] == pytest.approx(0.1 / 0.9)
+
+
 def test_classes_have_typical_scores_of_their_own():
     """Cars at 0.9 do not make strangers of persons whom the detector never gives more than 0.5."""
     tracker = Tracker()

@@ -23,8 +23,8 @@ def seen(*boxes: tuple[float, float, float, float], score: float = 0.8, describe
 
 
 def settled(**settings: object) -> Tracker:
-    """A tracker with one object at BOX, confirmed and described until 0.2 s."""
-    tracker = Tracker(TrackConfig(**{"embed_every_s": 0.3, **settings}))  # type: ignore[arg-type]
+    """A tracker with one object at BOX, confirmed and described until 0.2 s; young, it is due 0.3 s later."""
+    tracker = Tracker(TrackConfig(**{"embed_every_s": 0.9, **settings}))  # type: ignore[arg-type]
     for k in range(3):
         tracker.step(k / 10, seen(BOX))
     return tracker
@@ -42,6 +42,27 @@ def test_who_is_not_known_is_wanted() -> None:
 def test_who_was_just_described_is_not_wanted_until_it_is_time_again() -> None:
     tracker = settled()
     assert [tracker.wanted(time, seen(BOX)).tolist() for time in (0.3, 0.4, 0.5)] == [[False], [False], [True]]
+
+
+@pytest.mark.parametrize(("described", "expected"), [(9, [True, True]), (10, [False, True])])
+def test_who_has_been_described_ten_times_is_wanted_a_third_as_often(described: int, expected: list[bool]) -> None:
+    tracker = Tracker(TrackConfig(embed_every_s=0.9))
+    for k in range(described):
+        tracker.step(k / 10, seen(BOX))
+    last = (described - 1) / 10
+    assert [tracker.wanted(last + after, seen(BOX)).item() for after in (0.3, 0.9)] == expected
+
+
+@pytest.mark.parametrize(("cosine", "expected"), [(0.9, False), (0.7, True)])
+def test_who_looks_unlike_the_average_is_wanted_as_often_as_the_young(cosine: float, expected: bool) -> None:
+    """Somebody else may have taken the track over."""
+    tracker, other = Tracker(TrackConfig(embed_every_s=0.9)), seen(BOX)
+    for k in range(11):
+        tracker.step(k / 10, seen(BOX))
+    assert other.embedding is not None
+    other.embedding[0, :2] = cosine, (1 - cosine**2) ** 0.5
+    tracker.step(1.1, other)
+    assert tracker.wanted(1.4, seen(BOX)).item() == expected
 
 
 def test_a_track_that_is_followed_without_a_description_grows_due() -> None:
@@ -68,6 +89,40 @@ def test_who_is_close_to_another_is_wanted(apart_px: float, expected: list[bool]
     for k in range(3):
         tracker.step(k / 10, both)
     assert tracker.wanted(0.3, both).tolist() == expected
+
+
+def with_a_lost_one(apart_px: float, **settings: object) -> Tracker:
+    """Two at BOX and beside it, described until 0.2 s; then the second one is seen no more, until 0.3 s."""
+    tracker = Tracker(TrackConfig(**{"embed_every_s": 1.0, **settings}))  # type: ignore[arg-type]
+    for k in range(3):
+        tracker.step(k / 10, seen(BOX, moved(BOX, apart_px)))
+    tracker.step(0.3, seen(BOX))
+    return tracker
+
+
+@pytest.mark.parametrize(("max_unlikeness", "expected"), [(0.35, [False]), (0.6, [True])])
+def test_a_lost_track_is_no_rival_where_looks_could_not_outweigh_the_overlap(
+    max_unlikeness: float, expected: list[bool]
+) -> None:
+    """20 px beside a box of 50 px the overlap is 0.43, at the box itself 1."""
+    tracker = with_a_lost_one(20, max_unlikeness=max_unlikeness)
+    assert tracker.wanted(0.4, seen(BOX)).tolist() == expected
+
+
+def test_a_lost_track_beyond_the_gate_is_no_rival_whatever_looks_may_outweigh() -> None:
+    tracker = with_a_lost_one(20, max_unlikeness=2.0, max_iou_distance=0.5)
+    assert tracker.wanted(0.4, seen(BOX)).tolist() == [False]
+
+
+def test_who_turns_up_at_the_place_of_another_is_wanted_and_so_is_the_other() -> None:
+    """One track, two that could be it: somebody comes out from behind."""
+    assert settled().wanted(0.3, seen(BOX, moved(BOX, 8))).tolist() == [True, True]
+
+
+def test_a_weak_detection_makes_nobody_ambiguous() -> None:
+    both = seen(BOX, moved(BOX, 8))
+    both.score[1] = 0.5
+    assert settled().wanted(0.3, both).tolist() == [False, False]
 
 
 def test_a_track_that_is_not_confirmed_is_wanted() -> None:

@@ -1,4 +1,4 @@
-"""Run by hand: HOTA and IDF1 of capture, detector, embedder and tracker together, on a real video.
+"""Run by hand: HOTA and IDF1 of capture, detector, embedder and tracker together on a real video, and embeddings asked.
 
     python -m tests.track.whole SEQUENCE DETECTOR.onnx [none | histogram | EMBEDDER.onnx] [--no-rect]
 
@@ -27,16 +27,20 @@ def tracks(video: Path, model: str, embed: Embed, rect: bool) -> Iterator[str]:
         open_embedder(embed, runtime),
     )
     tracker = Tracker()
+    pictures = embeddings = 0
     with open_source(FileCapture(path=str(video))) as source:
         for frame in source:
             if frame is None:
                 continue
             seen = detector.detect(frame.picture)
-            seen = embedder.embed(frame.picture, seen, tracker.wanted(frame.time, seen))
+            wanted = tracker.wanted(frame.time, seen)
+            pictures, embeddings = pictures + 1, embeddings + int(wanted.sum())
+            seen = embedder.embed(frame.picture, seen, wanted)
             found = tracker.step(frame.time, seen)
             found = found[found.confirmed & found.seen]
             for track_id, (x0, y0, x1, y1) in zip(found.track_id.tolist(), found.xyxy.tolist(), strict=True):
                 yield f"{frame.index + 1},{track_id},{x0:.2f},{y0:.2f},{x1 - x0:.2f},{y1 - y0:.2f},1,-1,-1,-1\n"
+    print(f"{embeddings / pictures:.2f} embeddings a picture")
 
 
 if __name__ == "__main__":
