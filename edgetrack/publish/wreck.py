@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from edgetrack.publish.ledger import BEYOND
 from edgetrack.publish.outbox import Row, state_of
 
 
@@ -42,7 +43,7 @@ class Wreck:
     def _events(self, query: str, after: int) -> Iterator[Row]:
         with contextlib.suppress(sqlite3.Error), self._opened() as db:
             for seq, utc, pending, topic, payload in db.execute(query, (after,)):
-                if isinstance(utc, float) and isinstance(pending, int):
+                if 0 < seq < BEYOND and isinstance(utc, float) and isinstance(pending, int):
                     yield seq, utc, pending, topic, payload
 
     @contextlib.contextmanager
