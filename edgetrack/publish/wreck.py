@@ -11,6 +11,8 @@ from pathlib import Path
 from edgetrack.publish.ledger import BEYOND
 from edgetrack.publish.outbox import Row, state_of
 
+AFTER = "SELECT seq, utc, pending, topic, payload FROM event WHERE seq > ?"  # by name: they may not be there any more
+
 
 def set_aside(path: Path) -> Path:
     """Rename a broken file, with its log, so that a new one can take its place; the newest such file is kept."""
@@ -35,10 +37,10 @@ class Wreck:
     def events(self) -> Iterator[Row]:
         """From the first one on, and from the last one back, each time as far as pages can be read."""
         reached = 0
-        for row in self._events("SELECT * FROM event WHERE seq > ? ORDER BY seq", reached):
+        for row in self._events(f"{AFTER} ORDER BY seq", reached):
             reached = row[0]
             yield row
-        yield from self._events("SELECT * FROM event WHERE seq > ? ORDER BY seq DESC", reached)
+        yield from self._events(f"{AFTER} ORDER BY seq DESC", reached)
 
     def _events(self, query: str, after: int) -> Iterator[Row]:
         with contextlib.suppress(sqlite3.Error), self._opened() as db:

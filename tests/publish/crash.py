@@ -145,7 +145,7 @@ def watched(kills: int, seed: int, longest_s: float = LONGEST_S) -> list[dict[st
         command = [sys.executable, "-m", "tests.publish.crash", "--url", broker.url, "--state", folder]
         subprocess.run([*command, "--kills", str(kills), "--seed", str(seed), "--longest", str(longest_s)], check=True)
         subscriber.settle()
-        return [message.json for message in subscriber.messages if message.payload.startswith(b"{")]
+        return [message.json for message in subscriber.messages if b'"seq":' in message.payload]
 
 
 def main() -> int:

@@ -63,7 +63,7 @@ def main() -> int:
         with Broker(folder / "broker") as broker, Subscriber(broker) as subscriber:
             kill_often(folder, broker.url, arguments.kills, arguments.seed)
             subscriber.settle()
-            heard = [message.json for message in subscriber.messages if message.payload.startswith(b"{")]
+            heard = [message.json for message in subscriber.messages if b'"seq":' in message.payload]
     payloads = [payload for payload in heard if payload["schema"] in AUDITED]
     wrong = audit(payloads, reset_every=0)
     restarts = sum(payload.get("reason") == "restart" for payload in payloads)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 import time
 from pathlib import Path
 
@@ -138,6 +140,15 @@ def test_what_can_be_read_of_a_broken_file_goes_into_the_new_one(tmp_path: Path,
         assert 1 < lost[0] < lost[-1] < 500
     else:
         assert len(lost) == {"": 0, "all": 500}[damage]
+
+
+def test_of_a_file_whose_columns_are_spoilt_nothing_is_read(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "box.db.broken")) as db:
+        db.execute("CREATE TABLE event (seq INTEGER PRIMARY KEY, utc REAL, pendinf INTEGER, payload BLOB)")
+        db.execute("INSERT INTO event VALUES (1, 1.7e9, 1, 'x')")
+        db.commit()
+    wreck = Wreck(tmp_path / "box.db.broken")
+    assert (list(wreck.events()), wreck.state()) == ([], {})
 
 
 def test_a_commit_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
