@@ -341,6 +341,10 @@ class TrackConfig(Settings, frozen=True, kw_only=True):
         float,
         Meta(ge=0, le=60, description="unless exact: s between embeddings of a track that its box tells; 0: each look"),
     ] = 0.3
+    embed_at_most: Annotated[
+        Annotated[int, Meta(ge=1, le=1000)] | None,
+        Meta(description="embeddings a look, who has gone longest without first; not at embed_every_s: 0; null: all"),
+    ] = 8
     recovery: Annotated[
         bool,
         Meta(description="unless exact: a lost track is found again by its average embedding (Wojke 2017, Du 2023)"),

@@ -101,7 +101,8 @@ class Tracker:
         """Which detections `step` needs the embedding of, (N,); rows of zeros do for the others. Changes nothing.
 
         All of them if exact. Else not the weak ones, which only prolong tracks by overlap, nor those that their place
-        alone gives to a track, whatever they look like, that was described less than `embed_every_s` ago.
+        alone gives to a track, whatever they look like, that was described less than `embed_every_s` ago. Of more than
+        `embed_at_most` those who have gone longest without.
 
         Args:
             time, detections: as they will be given to `step`; embeddings do not count.

@@ -138,7 +138,28 @@ def test_a_weak_detection_is_wanted_only_where_it_counts_as_any_other(second_pas
 
 @pytest.mark.parametrize("settings", [{"exact": True}, {"embed_every_s": 0.0}])
 def test_all_are_wanted_where_nothing_is_to_be_spared(settings: dict[str, object]) -> None:
-    assert settled(**settings).wanted(0.3, seen(BOX, FAR)).tolist() == [True, True]
+    assert settled(embed_at_most=1, **settings).wanted(0.3, seen(BOX, FAR)).tolist() == [True, True]
+
+
+def crowd(n: int) -> Detections:
+    return seen(*(moved(BOX, 100 * k) for k in range(n)))
+
+
+def test_of_a_crowd_no_more_are_wanted_than_are_allowed() -> None:
+    allowed = {most: Tracker(TrackConfig(embed_at_most=most)).wanted(0.0, crowd(8)).sum() for most in (1, 5, None)}
+    assert allowed == {1: 1, 5: 5, None: 8}
+
+
+def test_everybody_in_a_crowd_has_a_turn() -> None:
+    tracker, people = Tracker(TrackConfig(embed_at_most=2, embed_every_s=60.0)), crowd(8)
+    assert people.embedding is not None
+    turns = np.zeros(8, np.int64)
+    for k in range(8):
+        wanted = tracker.wanted(k / 10, people)
+        turns += wanted
+        shown = np.where(wanted[:, None], people.embedding, np.float32(0))
+        tracker.step(k / 10, Detections(people.xyxy, people.score, people.class_id, shown))
+    assert turns.min() >= 1
 
 
 def test_nobody_is_wanted_of_nothing() -> None:
