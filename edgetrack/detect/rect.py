@@ -18,6 +18,7 @@ Edit = Callable[[memoryview], bytes]
 STRIDE = 32  # px, of the coarsest map of most detectors; a side that is no multiple of it is cut
 
 VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES = 0, 1, 2, 5  # how a field is written
+LONGEST = 10  # bytes of a varint; of flash that was erased, all 0xFF, a number would never end
 GRAPH = 7  # of ModelProto; all below, too, are numbers of fields in onnx.proto
 INITIALIZER, INPUT, OUTPUT, VALUE_INFO = 5, 11, 12, 13  # of GraphProto
 TENSOR_NAME = 8  # of TensorProto
@@ -154,14 +155,14 @@ def written(number: int, content: bytes | memoryview) -> bytes:
 
 def varint(message: memoryview, place: int) -> tuple[int, int]:
     """The number at a place, seven bits a byte, the least first, and where it ends."""
-    number, shift = 0, 0
-    while True:
+    number = 0
+    for shift in range(0, 7 * LONGEST, 7):
         byte = message[place]
         place += 1
         number |= (byte & 0x7F) << shift
         if byte < 0x80:
             return number, place
-        shift += 7
+    raise ValueError(f"a number of more than {LONGEST} bytes")
 
 
 def encoded(number: int) -> bytes:

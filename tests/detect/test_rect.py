@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgetrack.boxes import iou
 from edgetrack.config import DetectConfig, InputFormat, RuntimeConfig
-from edgetrack.detect.rect import filled, left_open
+from edgetrack.detect.rect import GRAPH, fields, filled, left_open, written
 from edgetrack.detect.yolo import YoloDetector
 from edgetrack.errors import ModelError
 from edgetrack.modelling.resize import resize
@@ -225,6 +225,14 @@ def test_a_damaged_file_is_none_or_still_a_file(damage: Callable[[bytes, int], b
     for _ in range(200):
         opened = left_open(damage(file, choice.randrange(len(file))))
         assert opened is None or min(opened.size) > 0
+
+
+def test_a_file_that_was_half_copied_onto_erased_flash_is_damaged_and_not_read_for_ever() -> None:
+    """A number that goes on through 4 MB of 0xFF took minutes to read: the work grows with the square."""
+    start = written(GRAPH, b"")[:1] + b"\xff" * (1 << 17)
+    with pytest.raises(ValueError, match="a number of more than 10 bytes"):
+        list(fields(memoryview(start)))
+    assert left_open(start) is None
 
 
 def flipped(file: bytes, place: int) -> bytes:
