@@ -63,9 +63,9 @@ def resize(source: str, target: Path, size: Size) -> None:
         target.unlink()
         why = str(error).replace(str(target), "it").partition("; ")[0][:300]
         wanted, had = f"{size[0]} x {size[1]} px", f"{before[0] or 'any'} x {before[1] or 'any'}"
+        remedy = f"choose multiples of {STRIDE}, or " if size[0] % STRIDE or size[1] % STRIDE else ""
         raise ModelError(
-            f"{source}: cannot take {wanted} instead of {had} ({why}); choose multiples of {STRIDE}, or export it "
-            "again at that size"
+            f"{source}: cannot take {wanted} instead of {had} ({why}); {remedy}export it again at that size"
         ) from None
 
 
@@ -77,14 +77,20 @@ def filled(source: str, camera: Size) -> Size:
         camera: width and height of its pictures, px.
 
     Raises:
-        ModelError: it is no detector, or stretches pictures over all of its input.
+        ModelError: it is no detector, or such pictures fill all of its input.
     """
     model = opened(source)
     if not isinstance(model, YoloDetector):
         raise ModelError(f"{source}: is no detector, and sees crops, not a camera's pictures; give --size")
     if model.fitting == "stretch":
         raise ModelError(f"{source}: pictures fill all of its input, stretched; give --size, which changes its answers")
-    return rect.filled(camera, model.size, model.fitting)
+    part = rect.filled(camera, model.size, model.fitting)
+    if part == model.size:
+        raise ModelError(
+            f"{source}: pictures of {camera[0]} x {camera[1]} px fill all of its {part[0]} x {part[1]}; there is "
+            "nothing to leave out. Give --size to make it smaller, which changes its answers"
+        )
+    return part
 
 
 def _tell(model: Any, shapes: Mapping[str, Shape], before: Size, after: Size) -> None:

@@ -160,9 +160,15 @@ def test_a_grid_tells_nothing_of_a_larger_input(net: Path, tmp_path: Path) -> No
 
 def test_what_is_made_for_one_size_is_refused_and_nothing_is_written(net: Path, tmp_path: Path) -> None:
     changed(net, mapped)
-    with pytest.raises(ModelError, match=r"cannot take 64 x 32 px instead of 64 x 64 \(.*\); choose multiples of 32"):
+    with pytest.raises(ModelError, match=r"cannot take 64 x 32 px instead of 64 x 64 \(.*\); export it again at that"):
         resize(str(net), tmp_path / "half.onnx", HALF)
     assert not (tmp_path / "half.onnx").exists()
+
+
+def test_sides_that_a_detectors_maps_do_not_divide_are_told_to_be_multiples(net: Path, tmp_path: Path) -> None:
+    changed(net, mapped)
+    with pytest.raises(ModelError, match=r"cannot take 50 x 40 px .*; choose multiples of 32, or export it again"):
+        resize(str(net), tmp_path / "odd.onnx", (50, 40))
 
 
 def test_an_open_size_is_settled(tmp_path: Path) -> None:
@@ -173,10 +179,17 @@ def test_an_open_size_is_settled(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("camera", "size"),
-    [((1920, 1080), (64, 64)), ((1920, 540), (64, 32)), ((500, 1000), (32, 64)), ((640, 640), (64, 64))],
+    [((1920, 540), (64, 32)), ((500, 1000), (32, 64)), ((16, 8), (64, 32))],
 )
 def test_the_part_that_a_camera_fills(net: Path, camera: tuple[int, int], size: tuple[int, int]) -> None:
     assert filled(str(net), camera) == size
+
+
+@pytest.mark.parametrize("camera", [(1920, 1080), (640, 640)])
+def test_a_camera_that_fills_all_leaves_nothing_out(net: Path, camera: tuple[int, int]) -> None:
+    told = rf"pictures of {camera[0]} x {camera[1]} px fill all of its 64 x 64; there is nothing to leave out\. Give --"
+    with pytest.raises(ModelError, match=told):
+        filled(str(net), camera)
 
 
 def test_the_verb_judges_and_writes(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
