@@ -89,6 +89,7 @@ class OnnxModel:
 
     Args:
         graph: content to take for the file's, which it was made from; on cpu alone. Empty: the file's own.
+        silent: another session of this model tells what it does not run on.
 
     Attributes:
         path: as given.
@@ -102,11 +103,11 @@ class OnnxModel:
         ConfigError: `runtime.providers` names one that does not exist.
     """
 
-    def __init__(self, path: str, config: RuntimeConfig, graph: bytes = b"") -> None:
+    def __init__(self, path: str, config: RuntimeConfig, graph: bytes = b"", silent: bool = False) -> None:
         self.path = path
         check_file(path)
         threads = config.threads or default_threads()
-        self._config, self._threads = config, threads
+        self._config, self._threads, self._silent = config, threads, silent
         self._take(_open(path, config, threads, graph))
         self.inputs = tuple(map(_tensor, self._session.get_inputs()))
         self.outputs = tuple(map(_tensor, self._session.get_outputs()))
@@ -117,21 +118,29 @@ class OnnxModel:
         )
 
     def _take(self, opened: Opened) -> None:
-        """Keep a session, and tell once what it does not run on.
+        """Keep a session, and tell what it does not run on.
 
         Raises:
             ModelError: `runtime.strict`, and it is not the first provider of the configuration.
         """
         self._session, self.providers, self.refused = opened
         first = self._config.providers[0]
-        why = "; ".join(f"{word}: {reason}" for word, reason in self.refused.items())
         if self._config.strict and first in self.refused:
             raise ModelError(
-                f"{self.path}: would run on {self.providers[0]} instead of {first} ({why}); "
+                f"{self.path}: would run on {self.providers[0]} instead of {first} ({self._why}); "
                 "mend that, name another first in runtime.providers, or leave strict away"
             )
+        if not self._silent:
+            self.tell()
+
+    def tell(self) -> None:
+        """What the operator asked for and does not have, if anything."""
         if self.refused:
-            log.warning("%s: runs on %s; %s", self.path, ", ".join(self.providers), why)
+            log.warning("%s: runs on %s; %s", self.path, ", ".join(self.providers), self._why)
+
+    @property
+    def _why(self) -> str:
+        return "; ".join(f"{word}: {reason}" for word, reason in self.refused.items())
 
     def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """All outputs for the inputs in the order of `self.inputs`.

@@ -60,7 +60,9 @@ def load(config: DetectConfig, runtime: RuntimeConfig) -> Network:
     """
     rect = config.rect and on_cpu(runtime)
     network = _left_open(config, runtime) if rect else None
-    if network is None:
+    if network is not None:
+        network.model.tell()
+    else:
         model = OnnxModel(config.model, runtime)
         size, channels_last = _input_size(model, config.size)
         network = Network(model, b"", size, channels_last, follows=False)
@@ -76,7 +78,7 @@ def _left_open(config: DetectConfig, runtime: RuntimeConfig) -> Network | None:
         opened = left_open(file.read_bytes()) if file.stat().st_size <= LARGEST else None
         if opened is None or config.size not in (None, opened.size):
             return None
-        model = OnnxModel(config.model, runtime, opened.file)
+        model = OnnxModel(config.model, runtime, opened.file, silent=True)
         size, channels_last = _input_size(model, opened.size)
     except (OSError, ModelError):
         return None

@@ -60,8 +60,9 @@ class YoloDetector:
         pixels, self.fitting = _format(config.input, form, raw=dtype == np.uint8)
         blob = partial(Blob, 1, network.least, pixels, dtype, network.channels_last, FILL)
         self._blob = blob()
-        models = [self.model, *(OnnxModel(config.model, runtime, network.graph) for _ in range(config.ahead - 1))]
-        for model in models[1:]:
+        more = [OnnxModel(config.model, runtime, network.graph, silent=True) for _ in range(config.ahead - 1)]
+        models = [self.model, *more]
+        for model in more:
             network.warm_up(network.least, model)
         self._beside = Beside(models, blob, self.decode) if config.ahead else None
         self._warned: set[str] = set()

@@ -129,6 +129,19 @@ def test_the_operator_is_told_once_of_what_such_a_model_wastes(net: str, caplog:
     ]
 
 
+@pytest.mark.parametrize("change", [None, gridded], ids=["follows the picture", "has a grid of its cells"])
+def test_a_provider_that_is_not_there_is_one_warning_however_many_sessions(
+    change: Callable[[Any], None] | None, net: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    if change is not None:
+        changed(Path(net), change)
+    runtime = RuntimeConfig(threads=1, providers=["tensorrt", "cpu"])
+    opened = YoloDetector(DetectConfig(model=net, ahead=3), runtime)
+    [warning] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "runs on cpu; tensorrt: not part of this onnxruntime" in warning
+    assert list(opened.refused) == ["tensorrt"]
+
+
 def test_a_model_that_answers_the_same_to_every_size_gets_its_whole_input(tmp_path: Path) -> None:
     rows = np.zeros((1, 6, 300), np.float32)
     assert stays(detector(constant_detector(tmp_path / "same.onnx", [rows.transpose(0, 2, 1)], (1, 3, 640, 640))))
