@@ -52,6 +52,7 @@ class Journal:
         self._dropped = 0  # beside what outboxes dropped
         self._committed = 0.0
         self._first = 0  # number of the last event before this start
+        self._newest = 0  # number of the last event that ever was on disk
         self._offset = time.time() - time.monotonic()
         self._shift_s = 0.0  # by which the clock stepped since what this daemon wrote last
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
@@ -72,7 +73,8 @@ class Journal:
         outbox = self._disk.ready()
         legacy = self._ledger.legacy()
         if outbox is not None:  # no number is given twice, whatever became of the ledger
-            legacy.seq = max(legacy.seq, outbox.newest)
+            self._newest = outbox.newest
+            legacy.seq = max(legacy.seq, self._newest)
         self._first = legacy.seq
         return legacy
 
@@ -111,8 +113,9 @@ class Journal:
     # --- for an outlet's shelf ---
 
     def delivered(self, bit: int, seq: int) -> None:
-        """To be written down with the next event, or a little later."""
-        self._delivered.append((bit, seq))
+        """To be written down with the next event, or a little later; of what never was on disk there is nothing to."""
+        if seq <= self._newest:
+            self._delivered.append((bit, seq))
 
     def write_down(self, name: str, note: bytes | None) -> None:
         """A note of an outlet, soon; None: there is none any more."""
@@ -187,6 +190,7 @@ class Journal:
                     outbox.shift(self._first, self._shift_s)
                     self._shift_s = 0.0
                 outbox.commit(messages, (1 << len(self._outlets)) - 1, delivered, changes, utc)
+                self._newest = max(self._newest, outbox.newest)
             except OutboxError as error:
                 self._disk.give_up(error)
                 continue

@@ -337,6 +337,16 @@ def test_a_disk_that_cannot_be_written_is_told_and_used_when_it_can(
     assert seqs == list(range(1, len(seqs) + 1))
 
 
+def test_what_is_delivered_while_the_disk_is_away_costs_no_memory(tmp_path: Path, broker: Broker) -> None:
+    """A card may have failed for months: of what never was on it, nothing is to be written down."""
+    (tmp_path / "state").write_text("in the way")
+    with publisher(broker.url, EAGER) as outlet:
+        wait_disk(outlet, "degraded", "events are kept in memory only")
+        outlet.publish([crossing() for _ in range(300)])
+        assert wait_sent(outlet).sent >= 300
+        assert not outlet._journal._delivered  # type: ignore[union-attr]
+
+
 def test_a_full_disk_is_told_and_nothing_in_memory_is_lost(
     tmp_path: Path, broker: Broker, subscriber: Subscriber
 ) -> None:
