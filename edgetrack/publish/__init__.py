@@ -38,6 +38,10 @@ class Outlet(Protocol):
     desk: Desk | None  # where requests come in
 
     @property
+    def died(self) -> bool:
+        """Its thread has ended without being asked to: a fault of our own, and its traceback is in the log."""
+
+    @property
     def state(self) -> PublishState:
         """How it is doing now; may be read from any thread."""
 
@@ -93,7 +97,12 @@ class Publisher:
         return outlets if self._journal is None else (*outlets, self._journal.state)
 
     def publish(self, events: Sequence[Event]) -> None:
-        """Hand events over; never blocks."""
+        """Hand events over; never blocks.
+
+        Raises:
+            PublishError: nothing would come of it any more, and nobody would hear of that.
+        """
+        self._watch()
         self._encoder.clock.look()
         messages = [message for event in events for message in self._encoder.encode(event)]
         if not messages:
@@ -102,6 +111,16 @@ class Publisher:
             self._forward(messages, False)
         else:
             self._journal.send(messages)
+
+    def _watch(self) -> None:
+        """What died delivers nothing, and its state is that of before: only a new process helps."""
+        parts: list[Outlet | Journal] = [*self._outlets, *([] if self._journal is None else [self._journal])]
+        dead = [part.state.name for part in parts if part.died]
+        if dead:
+            raise PublishError(
+                f"publish: the thread of {' and '.join(dead)} died, its traceback is in the log; restart the daemon, "
+                "and report it"
+            )
 
     def put_right(self) -> float:
         """By how much, s, the clock was put right since the last call: the scene's counts began so much later."""

@@ -73,6 +73,10 @@ class MqttOutlet:
         (state, reason), tally = self._standing.now, self._owed.tally
         return PublishState("mqtt", state, reason, tally.sent, tally.queued, tally.dropped, tally.refused)
 
+    @property
+    def died(self) -> bool:
+        return not (self._departure.begun or self._thread.is_alive())
+
     def send(self, messages: Sequence[Message], kept: bool = False) -> None:
         self._owed.add([found for message in messages for found in (message, *self._discovered(message))], kept)
         self._nudge()

@@ -68,6 +68,11 @@ class Journal:
                 "outbox", state, reason, queued=queued, dropped=dropped + self._disk.dropped + self._dropped
             )
 
+    @property
+    def died(self) -> bool:
+        """Its thread has ended without being asked to."""
+        return not (self._leaving or self._thread.is_alive())
+
     def open(self) -> Legacy:
         """What the daemon before left; nothing where the disk cannot be used."""
         outbox = self._disk.ready()

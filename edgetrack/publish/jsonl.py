@@ -54,6 +54,10 @@ class JsonlOutlet:
                 "jsonl", state, reason, self._sent, len(self._queue) + self._writing, self._dropped, refused=0
             )
 
+    @property
+    def died(self) -> bool:
+        return not (self._gone or self._leaving or self._thread.is_alive())
+
     def send(self, messages: Sequence[Message], kept: bool = False) -> None:
         with self._more:
             self._queue.extend(messages)

@@ -32,6 +32,7 @@ class PrometheusOutlet:
     """Keeps the newest state of every topic, and makes text of them when somebody asks."""
 
     desk: Desk | None = None  # nothing can be asked of the daemon here
+    died = False  # each reader has a thread of its own, and a fault in one is that reader's
 
     def __init__(self, options: PrometheusPublish) -> None:
         self._options = options

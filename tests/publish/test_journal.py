@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from edgetrack.config import JsonlPublish, LineConfig, MqttPublish, OutboxConfig
-from edgetrack.publish import Publisher, delivery, disk, journal, open_publisher, owed
+from edgetrack.errors import PublishError
+from edgetrack.publish import Publisher, delivery, disk, journal, jsonl, open_publisher, owed
 from edgetrack.types import LineCount, PublishState
 from tests.publish.broker import Broker, Gate, Subscriber, until
 from tests.publish.crash import RESET_EVERY, audit, watched
@@ -53,6 +54,29 @@ def wait_disk(outlet: Publisher, state: str, reason: str = "") -> None:
         60,
         lambda: str(outbox_state(outlet)),
     )
+
+
+# --- faults of our own ---
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize(
+    ("kind", "owner", "method"),
+    [("mqtt", owed.Owed, "greet"), ("jsonl", jsonl, "line"), ("outbox", disk.Disk, "examine")],
+)
+def test_a_thread_that_dies_ends_the_daemon_instead_of_publishing_into_nothing(
+    kind: str, owner: Any, method: str, tmp_path: Path, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(owner, method, faulty)
+    outlets = MqttPublish(url=broker.url), JsonlPublish(path=str(tmp_path / "events.jsonl"))
+    with (
+        pytest.raises(PublishError, match=f"publish: the thread of {kind} died, its traceback is in the log; restart"),
+        open_publisher(config(*outlets, outbox=EAGER), NAMES) as outlet,
+    ):
+        until(lambda: outlet.publish([crossing()]) is not None, 60, lambda: "still publishing")
 
 
 # --- restarts ---
