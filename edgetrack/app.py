@@ -104,6 +104,7 @@ def observe(parts: Parts, frame: Frame, before: Tracks, monitor: Monitor) -> Tra
     Returns:
         The tracks as they are now.
     """
+    parts.tracker.rescale(parts.scene.size, frame.size)
     detections = None  # did not look; empty: looked and saw nothing
     detector = parts.pace.turn(frame, before)
     if detector is not None:

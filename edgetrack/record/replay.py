@@ -161,6 +161,7 @@ class Run:
     def _picture(self, picture: Picture) -> list[Event]:
         story, frame = self._story, picture.frame()
         detections = None if picture.detections is None else picture.detections.detections()
+        self._tracker.rescale(self._scene.size, frame.size)
         tracks = self._tracker.step(picture.time, detections, picture.shift)
         if picture.refined is not None and self._warm:  # else they are other tracks
             tracks = self._tracker.correct(picture.refined.tracks())

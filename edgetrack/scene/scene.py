@@ -106,6 +106,11 @@ class Scene:
         if self._now:
             self._scale(self._now.size)
 
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Width and height of the newest picture, px; None: there was none."""
+        return self._now.size if self._now else None
+
     def observe(self, frame: Frame, tracks: Tracks) -> list[Event]:
         """What this frame brings.
 

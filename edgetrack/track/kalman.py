@@ -104,6 +104,12 @@ def xyxy(state: Array) -> Array:
     return np.concatenate((centre - half, centre + half))
 
 
+def scale(state: Array, across: float, down: float) -> None:
+    """The same boxes in a picture that is so many times as wide and as high, in place."""
+    by = np.array([[across], [down], [across / down], [down]])
+    state[:20] *= np.concatenate([by, by, by**2, by**2, by**2])
+
+
 def mahalanobis(innovation: Array, variance: Array) -> Array:
     """Squared Mahalanobis distance of boxes from predictions; compare with CHI2_95. Wojke et al. 2017, eq. 1.
 

@@ -118,6 +118,15 @@ class Tracker:
         needed[needed] = wanted(self._live, self._confirmed(), at, time, strong, self.config)
         return needed
 
+    def rescale(self, before: tuple[int, int] | None, now: tuple[int, int]) -> None:
+        """Carry all tracks over in proportion where pictures have another size than before.
+
+        Args:
+            before, now: width and height of the last picture, None if there was none, and of the next one, px.
+        """
+        if before not in (None, now):
+            kalman.scale(self._live.state, now[0] / before[0], now[1] / before[1])
+
     def correct(self, tracks: Tracks) -> Tracks:
         """Correct tracks by boxes that no detector gave; `missed` stays, for only a detection proves a life.
 

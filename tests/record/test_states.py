@@ -39,6 +39,7 @@ class Pair:
     def see(self, index: int, seen: Detections | None, size: tuple[int, int]) -> tuple[Tracks, list[Event]]:
         time = index / FPS
         image = np.broadcast_to(np.uint8(0), (size[1], size[0], 3))
+        self.tracker.rescale(self.scene.size, size)
         tracks = self.tracker.step(time, seen, (0.5, 0.0) if index % 11 == 0 else (0.0, 0.0))
         if seen is None:
             tracks = self.tracker.correct(tracks[tracks.confirmed][:2])

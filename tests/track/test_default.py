@@ -42,6 +42,32 @@ def test_a_weak_detection_prolongs_a_track_and_starts_none(scale: float):
     assert tracks.seen.tolist() == [True]
 
 
+@pytest.mark.parametrize("exact", [False, True])
+def test_who_walks_keeps_on_walking_in_pictures_of_another_size(exact: bool):
+    """Half as wide and a third as high: all that follows is in proportion."""
+    same, other = Tracker(TrackConfig(exact=exact)), Tracker(TrackConfig(exact=exact))
+    factor = np.array([1 / 2, 1 / 3] * 2, np.float32)
+    for frame in range(30):
+        seen = boxes_at(100 + 3 * frame, 600)
+        for tracker in (same, other):
+            tracker.step(frame * FRAME_S, seen)
+    other.rescale((1920, 1080), (960, 360))
+    for frame in range(30, 40):
+        seen = boxes_at(100 + 3 * frame, 600) if frame % 3 else None
+        small = None if seen is None else Detections(seen.xyxy * factor, seen.score, seen.class_id)
+        expected, found = same.step(frame * FRAME_S, seen), other.step(frame * FRAME_S, small)
+        assert found.track_id.tolist() == [1, 2]
+        np.testing.assert_allclose(found.xyxy, expected.xyxy * factor, atol=0.5)
+
+
+def test_a_first_picture_and_one_of_the_same_size_change_nothing():
+    tracker = settled(TrackConfig())
+    before = tracker.state()
+    tracker.rescale(None, (960, 360))
+    tracker.rescale((960, 360), (960, 360))
+    assert tracker.state() == before
+
+
 def test_a_weak_detection_does_not_bring_a_lost_track_back():
     for second_pass, seen in ((True, [False]), (False, [True])):
         tracker = settled(TrackConfig(second_pass=second_pass))
