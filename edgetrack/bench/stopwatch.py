@@ -30,18 +30,21 @@ class Cost:
 
 
 class Stopwatch:
-    """Every moment of one thread counts for one stage: the innermost that it is in."""
+    """Every moment of one thread, that which made it, counts for one stage: the innermost that it is in."""
 
     def __init__(self) -> None:
+        self._thread = threading.get_ident()
         self._spent: dict[str, Cost] = {}
         self._within = [REST]
         self._since = now()
 
     def watch(self, owner: object, method: str, stage: str) -> None:
-        """From now on the time in a method of one object counts for `stage`."""
+        """From now on the time in a method of one object counts for `stage`; that of other threads for none."""
         function: Callable[..., Any] = getattr(owner, method)
 
         def timed(*arguments: Any) -> Any:
+            if threading.get_ident() != self._thread:  # such as capture's, which tries the model at a new size
+                return function(*arguments)
             with self.inside(stage):
                 return function(*arguments)
 

@@ -41,6 +41,14 @@ def test_time_counts_for_the_innermost_stage_only() -> None:
     assert 3 * NAP_S <= spent["boil"].wall_s <= whole_s - NAP_S
 
 
+def test_another_thread_counts_for_no_stage() -> None:
+    kitchen, stopwatch = watched()
+    helper = threading.Thread(target=kitchen.boil, args=("soup",))
+    helper.start()
+    helper.join()
+    assert list(stopwatch.spent()) == [REST]
+
+
 def test_sleeping_costs_no_cpu() -> None:
     kitchen, stopwatch = watched()
     kitchen.boil("soup")
