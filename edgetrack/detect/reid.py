@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 MAX_WIDTH = 8192  # values of an embedding; networks give 128 to 4096, and a detector's outputs are more
 MAX_BATCH = 32  # of models that leave it open; a buffer for 32 crops of 128 x 256 px takes 13 MB
-CPU_BATCH = 4  # on a CPU: with 10 people in view 40 MB less than all at once, for 6 % more time; the rows are the same
+CPU_BATCH = 2  # on a CPU: with 10 people in view 44 MB less than all at once, for 6 to 9 % more time; equal rows
 OPEN_SIZE = (128, 256)  # px, width and height, where a model leaves them open; people stand
 # Channels first: as torchreid exports. Channels last: as OpenVINO's person-reidentification models want it.
 RGB = PixelFormat("rgb", 1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
