@@ -316,8 +316,8 @@ class Gate:
             far.settimeout(None)  # a broker may be silent for longer than it takes to connect
             self._ends += [near, far]
             if self._listener is not listener:  # shut meanwhile, without knowing of these
-                cut(near)
-                cut(far)
+                near.close()
+                far.close()
                 return
             self._holes.append(threading.Event())
             for source, target in ((near, far), (far, near)):
