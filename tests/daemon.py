@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -62,8 +63,20 @@ def running(config: Path, *options: str, **environment: str) -> Iterator[Daemon]
         process.wait(10)
 
 
+class Quoting(yaml.SafeDumper):
+    """PyYAML puts 12:30 into quotes, which would be a number, but not 00:15, which edgetrack does not take either."""
+
+
+Quoting.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, '"' if re.fullmatch("[0-9:]+", text) else None
+    ),
+)
+
+
 def write_config(path: Path, **settings: Any) -> Path:
-    path.write_text(yaml.safe_dump(settings, sort_keys=False))
+    path.write_text(yaml.dump(settings, Dumper=Quoting, sort_keys=False))
     return path
 
 
