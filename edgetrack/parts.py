@@ -79,11 +79,12 @@ def build(config: Config, recorder: Idle = IDLE) -> Parts:
 
 def open_detectors(config: Config) -> list[Detector]:
     """The detector, and the lighter one of `pace.lighter`, which must know the same classes."""
-    detector = open_detector(config.detect, config.runtime)
+    plan = msgspec.structs.replace(config.detect, ahead=looks_ahead(config))  # no sessions that nobody would use
+    detector = open_detector(plan, config.runtime)
     check_classes(config, detector.names)
     if not config.pace.lighter:
         return [detector]
-    lighter = msgspec.structs.replace(config.detect, model=config.pace.lighter, size=config.pace.lighter_size)
+    lighter = msgspec.structs.replace(plan, model=config.pace.lighter, size=config.pace.lighter_size)
     second = open_detector(lighter, config.runtime)
     if second.names != detector.names:
         raise ConfigError(
