@@ -11,7 +11,18 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "edgetrack"
 
 GROUND = {"errors", "types", "boxes", "config", "secret"}
-TOOLS = {"image", "planes", "providers", "runtime", "registry", "configfile", "catalogue", "cores", "arguments"}
+TOOLS = {
+    "image",
+    "planes",
+    "providers",
+    "runtime",
+    "registry",
+    "configfile",
+    "catalogue",
+    "cores",
+    "arguments",
+    "protobuf",
+}
 EDGES = {"capture", "detect", "pace", "refine", "publish", "notify", "render"}
 MAY_IMPORT = {
     **dict.fromkeys(GROUND, GROUND),

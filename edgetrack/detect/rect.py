@@ -1,24 +1,21 @@
 """Rectangular inference: what a camera's picture leaves of a square input is grey, and costs as much as the picture.
 
 Convolutions mind no size: a graph whose input is left open answers to any part of it, as quickly as one made for it.
-That is a matter of a few bytes of the file (onnx.proto; the encoding is protobuf's, protobuf.dev/programming-guides/
-encoding), changed in memory without the onnx package, which a device has no need of.
+That is a matter of a few bytes of the file (onnx.proto), changed in memory without the onnx package.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from edgetrack.image import Fit, Fitting
+from edgetrack.protobuf import Edit, fields, rewritten, written
 
 Size = tuple[int, int]  # width, height in px
-Edit = Callable[[memoryview], bytes]
 
 STRIDE = 32  # px, of the coarsest map of most detectors; a side that is no multiple of it is cut
 
-VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES = 0, 1, 2, 5  # how a field is written
-LONGEST = 10  # bytes of a varint; of flash that was erased, all 0xFF, a number would never end
 GRAPH = 7  # of ModelProto; all below, too, are numbers of fields in onnx.proto
 INITIALIZER, INPUT, OUTPUT, VALUE_INFO = 5, 11, 12, 13  # of GraphProto
 TENSOR_NAME = 8  # of TensorProto
@@ -60,7 +57,7 @@ def left_open(file: bytes) -> Open | None:
         given = [value for value in _contents(graph, INPUT) if next(_contents(value, NAME)) not in learned]
         (picture,) = given  # in old files weights are inputs, too
         dims = list(_contents(_within(picture, *SHAPE_OF), DIM))
-        sides = [next((field.value for field in fields(dim) if field.number == DIM_VALUE), 0) for dim in dims]
+        sides = [next((int(field.value) for field in fields(dim) if field.number == DIM_VALUE), 0) for dim in dims]
         rows = 1 if sides[-1] == 3 != sides[1] else 2
         if len(dims) != 4 or sides[3 if rows == 1 else 1] != 3 or not all(sides[rows : rows + 2]):
             return None
@@ -76,7 +73,7 @@ def left_open(file: bytes) -> Open | None:
 
         edits: dict[int, Edit | None] = {INPUT: opened, OUTPUT: shapeless, VALUE_INFO: None}
         changed = rewritten(memoryview(file), {GRAPH: lambda graph: rewritten(graph, edits)})
-    except (ValueError, IndexError, StopIteration):
+    except (ValueError, StopIteration):  # not the wire format, or a name missing
         return None
     return Open(changed, (sides[rows + 1], sides[rows]))
 
@@ -97,79 +94,3 @@ def _changed(message: memoryview, numbers: Sequence[int], edit: Edit) -> bytes:
     if not numbers:
         return edit(message)
     return rewritten(message, {numbers[0]: lambda content: _changed(content, numbers[1:], edit)})
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One field of a message: [start, end) of its bytes there; `content` of those with a length, `value` of varints."""
-
-    number: int
-    start: int
-    end: int
-    content: memoryview
-    value: int
-
-
-def fields(message: memoryview) -> Iterator[Field]:
-    """In the order in which they are written.
-
-    Raises:
-        ValueError, IndexError: it is damaged.
-    """
-    place = 0
-    while place < len(message):
-        start = place
-        key, place = varint(message, place)
-        value, size, kind = 0, 0, key & 7
-        if kind == VARINT:
-            value, place = varint(message, place)
-        elif kind == LENGTH:
-            size, place = varint(message, place)
-        elif kind in (EIGHT_BYTES, FOUR_BYTES):
-            size = 8 if kind == EIGHT_BYTES else 4
-        else:
-            raise ValueError(f"a field of kind {kind}")
-        end = place + size
-        if end > len(message):
-            raise ValueError(f"a field that ends at {end} of {len(message)}")
-        yield Field(key >> 3, start, end, message[place:end] if kind == LENGTH else message[:0], value)
-        place = end
-
-
-def rewritten(message: memoryview, edits: Mapping[int, Edit | None]) -> bytes:
-    """The message with the content of fields of these numbers changed, or without them where that is None."""
-    parts: list[bytes | memoryview] = []
-    kept = 0
-    for field in fields(message):
-        if field.number in edits:
-            edit = edits[field.number]
-            parts += [message[kept : field.start], b"" if edit is None else written(field.number, edit(field.content))]
-            kept = field.end
-    return b"".join([*parts, message[kept:]])
-
-
-def written(number: int, content: bytes | memoryview) -> bytes:
-    """A field with a length."""
-    return b"".join([encoded(number << 3 | LENGTH), encoded(len(content)), content])
-
-
-def varint(message: memoryview, place: int) -> tuple[int, int]:
-    """The number at a place, seven bits a byte, the least first, and where it ends."""
-    number = 0
-    for shift in range(0, 7 * LONGEST, 7):
-        byte = message[place]
-        place += 1
-        number |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return number, place
-    raise ValueError(f"a number of more than {LONGEST} bytes")
-
-
-def encoded(number: int) -> bytes:
-    """The inverse of `varint`."""
-    parts = bytearray()
-    while number > 0x7F:
-        parts.append(number & 0x7F | 0x80)
-        number >>= 7
-    parts.append(number)
-    return bytes(parts)

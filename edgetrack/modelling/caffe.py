@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgetrack.errors import ModelError
+from edgetrack.protobuf import BYTES, FIXED32, VARINT, WireError, fields, varint
 
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types
 OLD_LAYERS = 2  # NetParameter: layers before 2014
 INPUT, LAYER = 3, 100
 NAME, TYPE, BOTTOM, TOP, BLOBS = 1, 2, 3, 4, 7  # LayerParameter
@@ -32,10 +32,6 @@ SETTINGS = {  # LayerParameter: the settings of a layer by its type
     "Pooling": 121,
     "ReLU": 123,
 }
-
-
-class WireError(Exception):
-    """Not a message of Protocol Buffers."""
 
 
 @dataclass
@@ -95,7 +91,7 @@ def _is_text(data: memoryview) -> bool:
 
 def _net(data: memoryview, path: Path) -> Net:
     net = Net([], [])
-    for number, _, value in fields(data):
+    for number, _, value, *_ in fields(data):
         if number == OLD_LAYERS:
             raise ModelError(
                 f"{path}: has layers of the form before 2014; convert it with Caffe's upgrade_net_proto_binary"
@@ -111,7 +107,7 @@ def _net(data: memoryview, path: Path) -> Net:
 
 def _layer(data: memoryview) -> Layer:
     layer, messages = Layer(), {}
-    for number, _, value in fields(data):
+    for number, _, value, *_ in fields(data):
         if number == NAME:
             layer.name = _text(value)
         elif number == TYPE:
@@ -125,7 +121,7 @@ def _layer(data: memoryview) -> Layer:
         elif isinstance(value, memoryview):
             messages[number] = value
     settings = messages.get(SETTINGS.get(layer.type, 0))
-    for number, wire, value in fields(settings) if settings is not None else ():
+    for number, wire, value, *_ in fields(settings) if settings is not None else ():
         if wire == FIXED32:
             layer.settings.setdefault(number, []).append(struct.unpack("<f", struct.pack("<I", value))[0])
         elif wire == VARINT:
@@ -137,9 +133,9 @@ def _blob(data: memoryview) -> NDArray[np.float32]:
     shape: list[int] = []
     sides: dict[int, int] = {}
     parts: list[NDArray[Any]] = []
-    for number, wire, value in fields(data):
+    for number, wire, value, *_ in fields(data):
         if number == BLOB_SHAPE:
-            shape = [dim for n, _, packed in fields(_bytes(value)) if n == 1 for dim in _dims(packed)]
+            shape = [dim for n, _, packed, *_ in fields(_bytes(value)) if n == 1 for dim in _dims(packed)]
         elif number in (BLOB_DATA, BLOB_DOUBLES) and wire == BYTES:
             kind = np.dtype("<f4" if number == BLOB_DATA else "<f8")
             if len(_bytes(value)) % kind.itemsize:
@@ -163,50 +159,8 @@ def _dims(packed: int | memoryview) -> Iterator[int]:
         return
     place = 0
     while place < len(packed):
-        value, place = _varint(packed, place)
+        value, place = varint(packed, place)
         yield value
-
-
-# --- wire format -----------------------------------------------------------------------------------------------------
-
-
-def fields(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
-    """Number, wire type and value of every field; fixed numbers as the integer of their bytes.
-
-    Raises WireError where it is no message.
-    """
-    place = 0
-    while place < len(data):
-        key, place = _varint(data, place)
-        number, wire = key >> 3, key & 7
-        if wire == VARINT:
-            value, place = _varint(data, place)
-            yield number, wire, value
-            continue
-        if wire == BYTES:
-            length, place = _varint(data, place)
-        elif wire in (FIXED32, FIXED64):
-            length = 4 if wire == FIXED32 else 8
-        else:
-            raise WireError(f"byte {place} begins no field")
-        if number == 0 or place + length > len(data):
-            raise WireError(f"a field of {length} bytes at byte {place} of {len(data)}")
-        part = data[place : place + length]
-        place += length
-        yield number, wire, part if wire == BYTES else int.from_bytes(part, "little")
-
-
-def _varint(data: memoryview, place: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if place >= len(data):
-            raise WireError("it ends in the middle of a number")
-        byte = data[place]
-        place += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, place
-    raise WireError(f"byte {place} ends no number")
 
 
 def _bytes(value: int | memoryview) -> memoryview:

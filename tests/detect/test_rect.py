@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from edgetrack.boxes import iou
 from edgetrack.config import DetectConfig, InputFormat, RuntimeConfig
-from edgetrack.detect.rect import GRAPH, fields, filled, left_open, written
+from edgetrack.detect.rect import GRAPH, filled, left_open
 from edgetrack.detect.yolo import YoloDetector
 from edgetrack.errors import ModelError
 from edgetrack.modelling.resize import resize
+from edgetrack.protobuf import fields, written
 from edgetrack.runtime import OnnxModel
 from tests.detect.models import constant_detector, mean_embedder, save
 from tests.detect.real import mot_frames
