@@ -58,8 +58,10 @@ def left_open(file: bytes) -> Open | None:
         (picture,) = given  # in old files weights are inputs, too
         dims = list(_contents(_within(picture, *SHAPE_OF), DIM))
         sides = [next((int(field.value) for field in fields(dim) if field.number == DIM_VALUE), 0) for dim in dims]
-        rows = 1 if sides[-1] == 3 != sides[1] else 2
-        if len(dims) != 4 or sides[3 if rows == 1 else 1] != 3 or not all(sides[rows : rows + 2]):
+        if len(sides) != 4 or 3 not in (sides[1], sides[3]):
+            return None
+        rows = 2 if sides[1] == 3 else 1
+        if not all(sides[rows : rows + 2]):
             return None
         for place, name in ((rows, b"height"), (rows + 1, b"width")):
             dims[place] = memoryview(written(DIM_PARAM, name))

@@ -217,7 +217,9 @@ def test_nothing_else_of_the_file_changes(net: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "shape", [(1, 3, "H", "W"), (1, 3, 64, "W"), (1, 4, 64, 64), (3, 64, 64), (1, 64)], ids=lambda shape: str(shape)
+    "shape",
+    [(1, 3, "H", "W"), (1, 3, 64, "W"), (1, 4, 64, 64), (3, 64, 64), (1, 64), (3,), ()],
+    ids=lambda shape: str(shape),
 )
 def test_what_is_no_picture_of_a_fixed_size_is_left_alone(shape: tuple[Any, ...], tmp_path: Path) -> None:
     node = onnx.helper.make_node("Identity", ["input"], ["output"])
